@@ -13,12 +13,18 @@ import type { KeyType, TrustDomain } from '../spec/cluster-spec.ts';
  */
 export const epochHeader = 'quorate-epoch';
 export const runHeader = 'quorate-run';
+/**
+ * Name of the host: required on every POST, so that a command cannot reach another host than it is meant
+ * for when an address is mixed up (421, code `wrong-host`); and on every answer.
+ */
+export const hostHeader = 'quorate-host';
 
 export interface HostFacts {
   readonly host: string;
   readonly agentVersion: string;
   /** Wall clock of the host, milliseconds since the epoch. */
   readonly nowMs: number;
+  /** Of the data dir. `fsyncMs`: how long a small fsync took, at most a minute ago; -1 when it failed. */
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number; readonly fsyncMs: number };
   /** etcd releases that can be started without fetching. */
   readonly binaries: readonly BinaryFact[];

@@ -69,7 +69,9 @@ export interface ClusterRecord {
   readonly clusterId: string | null;
   readonly bootstrapIds: readonly string[];
   readonly versions: readonly string[];
-  /** Where members have run: enough to stop one whose host left the spec. */
+  /** Member count last declared and reached. */
+  readonly members: number;
+  /** Where members run or have left data: enough to stop one whose host left the spec. */
   readonly hosts: readonly { readonly name: string; readonly agent: string; readonly address: string }[];
   /** Operation in progress that live state cannot show. */
   readonly operation: RecordedOperation | null;

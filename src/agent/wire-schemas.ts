@@ -1,0 +1,85 @@
+/**
+ * JSON schemas of the bodies of `wire.ts`. Unknown keys are refused and everything has a largest size;
+ * the whole body is limited to 1 MiB by the server.
+ */
+const domain = { enum: ['peer', 'client'] };
+const version = { type: 'string', pattern: '^[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}$' };
+const clusterId = { type: 'string', pattern: '^[0-9a-f]{1,16}$' };
+/** Also a file of 64 certificates of 8 KiB stays below this. */
+const pem = { type: 'string', minLength: 1, maxLength: 512 * 1024 };
+/** A day would be a mistake; etcd itself allows 50 s. */
+const electionTimeoutMs = { type: 'integer', minimum: 1, maximum: 60_000 };
+
+const joinSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['state', 'initialCluster', 'token'],
+  properties: {
+    state: { enum: ['new', 'existing'] },
+    initialCluster: { type: 'string', minLength: 1, maxLength: 8192 },
+    token: { type: 'string', minLength: 1, maxLength: 256 },
+    bootstrapId: { type: 'string', minLength: 1, maxLength: 256 },
+    discardData: clusterId,
+  },
+};
+
+export const startSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['member', 'version', 'flags', 'electionTimeoutMs'],
+  properties: {
+    member: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$' },
+    version,
+    flags: {
+      type: 'object',
+      maxProperties: 200,
+      propertyNames: { type: 'string', maxLength: 100 },
+      additionalProperties: { type: 'string', maxLength: 8192 },
+    },
+    join: joinSchema,
+    electionTimeoutMs,
+  },
+};
+
+/** By command, as it stands in the path. */
+export const commandSchemas = {
+  'write-trust': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['domain', 'bundle'],
+    properties: { domain, bundle: pem },
+  },
+  'create-csr': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['domain', 'keyType'],
+    properties: { domain, keyType: { enum: ['ecdsa-p256', 'ed25519', 'rsa-2048', 'rsa-4096'] } },
+  },
+  'install-certificate': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['domain', 'certificate'],
+    properties: { domain, certificate: pem },
+  },
+  'fetch-binary': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['version'],
+    properties: { version },
+  },
+  start: startSchema,
+  stop: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['graceMs'],
+    properties: { graceMs: { type: 'integer', minimum: 0, maximum: 300_000 } },
+  },
+  'archive-data': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['reason'],
+    properties: { reason: { type: 'string', minLength: 1, maxLength: 256 } },
+  },
+} as const;
+
+export type CommandName = keyof typeof commandSchemas;

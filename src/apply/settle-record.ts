@@ -1,0 +1,56 @@
+import { canonicalJson } from '../base/canonical.ts';
+import { readRecord, writeRecord } from '../backup/record.ts';
+import type { ClusterRecord, ObjectStore } from '../backup/store.ts';
+import { isHealthy, type LiveState } from '../observe/live-state.ts';
+import type { ClusterSpec } from '../spec/cluster-spec.ts';
+
+/**
+ * Writes into the record what live state shows, when it differs. Nothing is written while no quorum
+ * answers, or when another cluster answers than the one on record: a witness is never overruled by
+ * what it is there to question.
+ */
+export async function settleRecord(spec: ClusterSpec, live: LiveState, store: ObjectStore): Promise<void> {
+  if (!live.etcd.known) return;
+  const stored = await readRecord(store);
+  const settled = settledRecord(spec, live, stored?.record ?? null);
+  if (settled === undefined) return;
+  if (stored !== undefined && stored !== null && canonicalJson(settled) === canonicalJson(stored.record)) return;
+  await writeRecord(store, settled, stored?.tag ?? null);
+}
+
+/** Undefined: nothing may be written. */
+export function settledRecord(spec: ClusterSpec, live: LiveState, previous: ClusterRecord | null): ClusterRecord | undefined {
+  if (!live.etcd.known) return undefined;
+  const { clusterId, members } = live.etcd.value;
+  if (previous?.clusterId !== undefined && previous.clusterId !== null && previous.clusterId !== clusterId) return undefined;
+  const voters = members.filter((member) => !member.isLearner);
+  const isWhole = voters.length === spec.members && voters.length === members.length && voters.every(isHealthy);
+  const revisions = members.flatMap((member) => (member.status.known ? [member.status.value.revision] : []));
+  const bootstrapIds = live.hosts.flatMap((host) => (host.facts.known ? (host.facts.value.member.latched?.bootstrapId ?? []) : []));
+  const versions = members.flatMap((member) => (member.status.known ? [member.status.value.version] : []));
+  const lastRevision = Math.max(previous?.lastRevision ?? 0, ...revisions);
+  return {
+    formatVersion: '1.0',
+    cluster: spec.name,
+    clusterId: previous?.operation?.type === 'bootstrap' && !isWhole ? previous.clusterId : clusterId,
+    bootstrapIds: [...new Set([...(previous?.bootstrapIds ?? []), ...bootstrapIds])],
+    versions: [...new Set([...(previous?.versions ?? []), ...versions])],
+    members: isWhole ? spec.members : (previous?.members ?? voters.length),
+    hosts: placesOf(live, previous),
+    operation: isWhole ? null : (previous?.operation ?? null),
+    // Written in leaps: a restore adds far more than this on top, and the record is spared a write a loop.
+    lastRevision: lastRevision - (previous?.lastRevision ?? 0) < 10_000 && previous !== null ? previous.lastRevision : lastRevision,
+  };
+}
+
+/** Where a member runs or its data still lies, and whoever on record cannot be asked at the moment. */
+function placesOf(live: LiveState, previous: ClusterRecord | null): ClusterRecord['hosts'] {
+  const members = live.etcd.known ? live.etcd.value.members : [];
+  return live.hosts
+    .filter((host) => {
+      if (members.some((member) => member.host === host.name)) return true;
+      if (!host.facts.known) return previous?.hosts.some((known) => known.name === host.name) === true;
+      return host.facts.value.member.data.state === 'present';
+    })
+    .map(({ name, agent, address }) => ({ name, agent, address }));
+}

@@ -1,0 +1,148 @@
+import type { QuorateError } from '../base/errors.ts';
+import { asQuorateError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Lease, LeaseHolder } from '../coordination/coordination.ts';
+import type { LiveState } from '../observe/live-state.ts';
+import type { Plan } from '../plan/plan.ts';
+import { CorrectionCounter } from './corrections.ts';
+import { reconcile, type Pass } from './reconcile.ts';
+import type { DesiredCluster } from './specs.ts';
+import type { World } from './world.ts';
+
+/** What the last pass over a cluster came to; `status` shows it. */
+export type PassResult =
+  | { readonly type: 'pass'; readonly pass: Pass }
+  | { readonly type: 'orphaned' | 'no-spec' | 'fighting' }
+  | { readonly type: 'held'; readonly holder: string }
+  | { readonly type: 'error'; readonly error: QuorateError };
+
+export interface LoopEvents {
+  readonly onPlan?: ((cluster: string, plan: Plan, live: LiveState) => void) | undefined;
+  readonly onResult?: ((cluster: string, result: PassResult) => void) | undefined;
+}
+
+const firstBackoffMs = 1000;
+const longestBackoffMs = 60_000;
+
+/**
+ * Looks after one cluster: a pass at once when something changed, one every interval anyway, and with
+ * back-off of its own while something is wrong, so that a sick cluster slows no other.
+ */
+export class ClusterLoop {
+  readonly #world: World;
+  readonly #log: Logger;
+  readonly #events: LoopEvents;
+  readonly #corrections = new CorrectionCounter();
+  readonly #stopping = new AbortController();
+  #desired: DesiredCluster;
+  #wake = new AbortController();
+  #failures = 0;
+  #lease: Lease | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(world: World, desired: DesiredCluster, events: LoopEvents) {
+    this.#world = world;
+    this.#desired = desired;
+    this.#events = events;
+    this.#log = world.log.child({ cluster: desired.name });
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** A newer commit takes over between two steps of a run. */
+  update(desired: DesiredCluster): void {
+    const isSame = desired.commit === this.#desired.commit && desired.isOrphaned === this.#desired.isOrphaned;
+    this.#desired = desired;
+    if (isSame) return;
+    this.#failures = 0;
+    this.#wake.abort();
+  }
+
+  /** Ends after the step that is under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake.abort();
+    await this.#running;
+    await this.#lease?.release();
+    this.#lease = undefined;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      const result = await this.pass();
+      this.#events.onResult?.(this.#desired.name, result);
+      const pauseMs = this.#pauseAfter(result);
+      if (pauseMs > 0) await this.#pause(pauseMs);
+    }
+  }
+
+  /** One pass: who may act, then observe → plan → apply → record. */
+  async pass(): Promise<PassResult> {
+    const desired = this.#desired;
+    if (desired.isOrphaned) return { type: 'orphaned' };
+    if (desired.spec === undefined) return { type: 'no-spec' };
+    if (this.#corrections.isFighting(desired.commit)) return { type: 'fighting' };
+    try {
+      const lease = await this.#acquire(desired.name);
+      if (!lease.held) return { type: 'held', holder: lease.holder };
+      const pass = await reconcile({
+        spec: desired.spec,
+        commit: desired.commit,
+        sight: await this.#world.sight(desired.spec),
+        lease,
+        stateDir: this.#world.config.state,
+        actor: 'controller',
+        log: this.#log.child({ commit: desired.commit.slice(0, 12) }),
+        shouldStop: () => this.#reasonToStop(desired),
+        onPlan: (plan, live) => this.#events.onPlan?.(desired.name, plan, live),
+      });
+      if (pass.outcome?.outcome === 'done') this.#corrections.add(pass.plan, this.#world.clock.now());
+      return { type: 'pass', pass };
+    } catch (error) {
+      return {
+        type: 'error',
+        error: asQuorateError(error, { code: 'pass-failed', kind: 'transient', operation: `reconcile ${desired.name}` }),
+      };
+    }
+  }
+
+  /** Kept from pass to pass; taken again, with a higher epoch, when it was lost. */
+  async #acquire(cluster: string): Promise<Lease | LeaseHolder> {
+    if (this.#lease !== undefined && !this.#lease.lost.aborted) return this.#lease;
+    await this.#lease?.release();
+    const lease = await this.#world.coordination.tryAcquire(cluster, 'controller');
+    this.#lease = lease.held ? lease : undefined;
+    return lease;
+  }
+
+  #reasonToStop(desired: DesiredCluster): string | undefined {
+    if (this.#stopping.signal.aborted) return 'the controller is stopping';
+    return desired.commit === this.#desired.commit ? undefined : `commit ${this.#desired.commit.slice(0, 12)} is newer`;
+  }
+
+  /** Milliseconds until the next pass. */
+  #pauseAfter(result: PassResult): number {
+    const { intervalMs } = this.#world.config;
+    if (result.type !== 'pass' && result.type !== 'error') return result.type === 'held' ? Math.min(2000, intervalMs) : intervalMs;
+    const needsAnother = result.type === 'pass' && (result.pass.outcome?.outcome === 'done' || result.pass.outcome?.outcome === 'superseded');
+    const isWell = result.type === 'pass' && result.pass.outcome === undefined && result.pass.plan.waits.length === 0;
+    if (needsAnother || isWell) this.#failures = 0;
+    if (needsAnother) return 0;
+    // A refusal stands until the next commit or until the world changes by itself; looking hurts nobody.
+    if (isWell) return intervalMs;
+    const backoffMs = Math.min(longestBackoffMs, intervalMs, firstBackoffMs * 2 ** Math.min(this.#failures, 10));
+    this.#failures++;
+    return backoffMs;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await this.#world.clock.sleep(ms, this.#wake.signal);
+    } catch {
+      // Woken: there is something to do.
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import { isHealthy, type LiveState } from '../observe/live-state.ts';
+import type { Action, Step } from './plan.ts';
+
+/**
+ * Steps that change nothing inside etcd need no backup before them: starting a member on its own
+ * data, and swapping a leaf that etcd reads at its next handshake. A bootstrap from empty has nothing to back up.
+ */
+export const actionsWithoutBackup: ReadonlySet<Action> = new Set(['backup', 'bootstrap-cluster', 'start-member', 'issue-certificate']);
+
+/** Puts the verified backup in front of the first step that needs one. Numbers the steps anew. */
+export function withBackup(live: LiveState, steps: readonly Step[]): readonly Step[] {
+  const first = steps.findIndex((step) => !actionsWithoutBackup.has(step.action));
+  if (first === -1) return steps;
+  const backup: Step = {
+    id: '',
+    action: 'backup',
+    target: backupSource(live) ?? live.cluster,
+    reason: 'before-change',
+    risk: 'none',
+    requires: ['member-healthy'],
+    ensures: ['backup-verified'],
+    detail: {},
+  };
+  return [...steps.slice(0, first), backup, ...steps.slice(first)].map((step, index) => ({ ...step, id: String(index + 1) }));
+}
+
+/** Host to read the snapshot from: a healthy follower, to spare the leader; else the leader. */
+export function backupSource(live: LiveState): string | null {
+  if (!live.etcd.known) return null;
+  const { members, leaderId } = live.etcd.value;
+  const healthy = members.filter((member) => !member.isLearner && member.host !== null && isHealthy(member));
+  return (healthy.find((member) => member.id !== leaderId) ?? healthy[0])?.host ?? null;
+}

@@ -1,0 +1,186 @@
+import { assessRelease } from '../etcd/releases.ts';
+import { peerUrl } from '../spec/cluster-spec.ts';
+import { bootstrapStep, continueBootstrap } from './bootstrap-step.ts';
+import type { Draft } from './draft.ts';
+import { agentUnreachable, storeUnknown } from './health.ts';
+import { nominate } from './nominate.ts';
+import { startStopped } from './repair.ts';
+import { quorumOf, type View } from './view.ts';
+
+/**
+ * No quorum answers. Either there is a cluster that is down, or one that is lost, or none yet; and
+ * silence proves none of the three. Creating one is done on explicit words only, and only when every
+ * witness (hosts, agents' memory, record, backups) says that there never was one.
+ */
+export function planBootstrap(view: View, etcdReason: string, draft: Draft): void {
+  // Starting stopped members on their own data is always right, and may be all that is missing.
+  for (const host of view.hosts) startStopped(view.spec, draft, host);
+  if (draft.steps.length > 0) return;
+  if (seesNotAll(view, draft)) return;
+  const operation = view.record?.operation;
+  if (operation?.type === 'bootstrap') {
+    continueBootstrap(view, operation, draft);
+    return;
+  }
+  const witnessed = witnessedCluster(view);
+  if (view.hosts.some((host) => host.facts?.member.data.state === 'present')) withData(view, etcdReason, witnessed, draft);
+  else if (witnessed !== undefined) withoutData(view, witnessed, draft);
+  else create(view, draft);
+}
+
+function seesNotAll(view: View, draft: Draft): boolean {
+  const before = draft.waits.length;
+  for (const host of view.hosts) if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
+  if (!view.live.record.known) draft.wait(storeUnknown(view.live.record.reason));
+  if (!view.live.backups.known) draft.wait(storeUnknown(view.live.backups.reason));
+  return draft.waits.length > before;
+}
+
+interface Witnessed {
+  readonly clusterId: string;
+  readonly by: string;
+}
+
+/** Who remembers a cluster of this name: the record, an agent, or a backup. */
+function witnessedCluster(view: View): Witnessed | undefined {
+  if (view.record?.clusterId !== undefined && view.record.clusterId !== null)
+    return { clusterId: view.record.clusterId, by: 'the record in the backup store' };
+  for (const host of view.hosts) {
+    const latched = host.facts?.member.latched;
+    if (latched !== undefined && latched !== null) return { clusterId: latched.clusterId, by: `the agent on host ${host.name}` };
+  }
+  const backup = view.live.backups.known ? view.live.backups.value[0] : undefined;
+  return backup === undefined ? undefined : { clusterId: backup.proof?.clusterId ?? 'unknown', by: `backup ${backup.name} in the store` };
+}
+
+/** Data is there but no quorum answers: down, lost, or foreign. */
+function withData(view: View, etcdReason: string, witnessed: Witnessed | undefined, draft: Draft): void {
+  const holders = view.hosts.filter((host) => host.facts?.member.data.state === 'present');
+  const names = holders.map((host) => host.name).join(', ');
+  if (witnessed === undefined) {
+    draft.refuse({
+      code: 'hosts-not-empty',
+      summary: 'Hosts hold data of a cluster that nobody has on record.',
+      detail: `There is a data dir on ${names}, but neither the store nor the agents know a cluster of this name, and no quorum answers (${etcdReason}).`,
+      remedy: 'Move the data dirs away by hand if they are not needed, or correct spec.backup.store if the record is elsewhere.',
+    });
+    return;
+  }
+  const places = view.record?.hosts.length ?? holders.length;
+  if (holders.length < quorumOf(places)) {
+    if (confirmsDiscard(view, witnessed)) {
+      create(view, draft);
+      return;
+    }
+    refuseLost(view, witnessed, draft, `Of ${places} members only ${holders.length} still hold data (${names}): quorum is lost for good.`);
+    return;
+  }
+  const crashed = holders.filter((host) => host.facts?.member.process.state === 'crashed');
+  draft.wait({
+    code: 'no-quorum',
+    summary: 'The members run but no quorum answers.',
+    detail: `${etcdReason}. Data is on ${names}.${crashed.map((host) => ` ${host.name} crashes: ${host.facts?.member.process.lastExit?.logTail.at(-1) ?? 'no log'}.`).join('')}`,
+  });
+}
+
+/** Every data dir is gone but somebody remembers the cluster. */
+function withoutData(view: View, witnessed: Witnessed, draft: Draft): void {
+  const { bootstrap } = view.spec;
+  if (bootstrap === undefined || isUsed(view, bootstrap.id)) {
+    refuseLost(view, witnessed, draft, 'No host holds any data of it.');
+    return;
+  }
+  if (!confirmsDiscard(view, witnessed)) {
+    draft.refuse({
+      code: 'discard-not-confirmed',
+      summary: 'A cluster of this name is on record; starting empty would give its data up.',
+      detail: `Cluster ${witnessed.clusterId} is known to ${witnessed.by}. spec.bootstrap asks for an empty cluster${bootstrap.discardData === undefined ? '' : ` and discards ${bootstrap.discardData}, which is another one`}.`,
+      remedy: `If its data is really to be given up:\n  bootstrap: { id: ${bootstrap.id}, from: empty, discardData: "${witnessed.clusterId}" }`,
+    });
+    return;
+  }
+  create(view, draft);
+}
+
+/** The words of the commit: a fresh id, and the id of the very cluster that is given up. */
+function confirmsDiscard(view: View, witnessed: Witnessed): boolean {
+  const { bootstrap } = view.spec;
+  return bootstrap !== undefined && !isUsed(view, bootstrap.id) && bootstrap.discardData === witnessed.clusterId;
+}
+
+function refuseLost(view: View, witnessed: Witnessed, draft: Draft, seen: string): void {
+  draft.refuse({
+    code: 'cluster-lost',
+    summary: 'The cluster is lost; nothing brings it back by itself.',
+    detail: `Cluster ${witnessed.clusterId} is known to ${witnessed.by}. ${seen}`,
+    remedy: `If hosts are only away, bring them back. To give the data up and start empty:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${witnessed.clusterId}" }`,
+  });
+}
+
+function freshId(view: View): string {
+  const used = usedIds(view);
+  for (let number = 2; number < 1000; number++) if (!used.has(`again-${number}`)) return `again-${number}`;
+  return 'another-id';
+}
+
+function usedIds(view: View): ReadonlySet<string> {
+  return new Set([
+    ...(view.record?.bootstrapIds ?? []),
+    ...view.hosts.flatMap((host) => host.facts?.member.latched?.bootstrapId ?? []),
+  ]);
+}
+
+function isUsed(view: View, id: string): boolean {
+  return usedIds(view).has(id);
+}
+
+function create(view: View, draft: Draft): void {
+  const { spec } = view;
+  if (spec.bootstrap === undefined) {
+    draft.refuse({
+      code: 'bootstrap-not-declared',
+      summary: 'There is no such cluster, and the spec does not say that it is to be created.',
+      detail: `No host holds data of ${spec.name}, and nobody has it on record. A missing cluster may also be one whose disks are not mounted, so creating it takes a word.`,
+      remedy: 'Add to the spec:\n  bootstrap: { id: first, from: empty }',
+    });
+    return;
+  }
+  if (isUsed(view, spec.bootstrap.id)) {
+    draft.refuse({
+      code: 'bootstrap-id-used',
+      summary: 'This bootstrap has run before.',
+      detail: `bootstrap.id ${spec.bootstrap.id} was used for ${spec.name} already; an id runs once.`,
+      remedy: `Choose an id that was never used:\n  bootstrap: { id: ${freshId(view)}, from: empty }`,
+    });
+    return;
+  }
+  if (refusesRelease(view, draft)) return;
+  const hosts = nominate(
+    spec,
+    spec.hosts.map((host) => ({ spec: host, isMember: false, isHealthy: false, isLeader: false, isAvailable: true })),
+  );
+  draft.change('/spec/members', 0, spec.members);
+  bootstrapStep(view, draft, hosts, {
+    bootstrapId: spec.bootstrap.id,
+    // The commit makes the token differ from that of every other cluster on the same hosts, so ids never repeat.
+    token: `${spec.name}-${spec.bootstrap.id}-${view.commit.slice(0, 12)}`,
+    initialCluster: hosts.map((host) => `${host.name}=${peerUrl(host)}`).join(','),
+  });
+}
+
+function refusesRelease(view: View, draft: Draft): boolean {
+  const assessment = assessRelease(view.spec.version);
+  const findings = assessment.findings.map((finding) => `${finding.why} (fixed in ${finding.fixedIn})`).join('; ');
+  if (assessment.severity === 'data-loss' && view.spec.upgrade.acceptRelease !== view.spec.version) {
+    draft.refuse({
+      code: 'release-unsafe',
+      summary: `etcd ${view.spec.version} is known to lose data.`,
+      detail: `${findings}.`,
+      remedy: `Name a fixed release, or say that it is meant:\n  upgrade: { acceptRelease: ${view.spec.version} }`,
+    });
+    return true;
+  }
+  if (assessment.severity !== 'none')
+    draft.warn({ code: 'release-defect', summary: `etcd ${view.spec.version} has a known defect.`, detail: `${findings}.` });
+  return false;
+}

@@ -1,0 +1,93 @@
+import { memberNames } from '../tls/names.ts';
+import { renewalDueAtMs } from '../tls/renewal.ts';
+import type { CertificateFacts } from '../agent/wire.ts';
+import type { Authority } from '../tls/keystore.ts';
+import type { TrustDomain } from '../spec/cluster-spec.ts';
+import type { Draft } from './draft.ts';
+import type { ClusterView, HostView } from './view.ts';
+
+const domains: readonly TrustDomain[] = ['peer', 'client'];
+/** From this part of an authority's life on, the plan warns. */
+const authorityWarnAt = 0.8;
+
+/** Leaves: renewed at two thirds of their life, without a commit and without a restart; and whatever no longer fits. */
+export function planCertificates(view: ClusterView, draft: Draft): 'continue' | 'stop' {
+  if (!view.live.authorities.known) return 'continue';
+  const authorities = view.live.authorities.value;
+  for (const domain of domains) {
+    const name = view.spec.tls[domain].issue;
+    const authority = authorities[name];
+    if (authority === undefined) {
+      draft.refuse(unknownAuthority(view, domain, name));
+      continue;
+    }
+    warnOfOldAuthority(view, draft, authority);
+    for (const host of view.hosts) {
+      const live = host.facts?.member.certificates[domain];
+      if (host.member === undefined || live === undefined || live === null) continue;
+      if (!live.trust.includes(authority.fingerprint)) draft.refuse(untrusted(host.name, domain, name));
+    }
+  }
+  if (draft.refusals.length > 0) return 'stop';
+  for (const host of view.hosts) {
+    const stale = domains.flatMap((domain) => {
+      const why = staleReason(view, host, domain, authorities);
+      return why === undefined ? [] : [{ domain, why }];
+    });
+    if (stale.length === 0) continue;
+    draft.step({
+      action: 'issue-certificate',
+      target: host.name,
+      reason: stale.some(({ why }) => why === 'renewal-due') ? 'renewal-due' : 'leaf-outdated',
+      risk: 'none',
+      requires: ['agent-reachable'],
+      ensures: ['certificate-presented'],
+      detail: { domains: stale.map(({ domain }) => domain), differences: stale.map(({ domain, why }) => `${domain}: ${why}`) },
+    });
+  }
+  return 'continue';
+}
+
+function staleReason(
+  view: ClusterView,
+  host: HostView,
+  domain: TrustDomain,
+  authorities: Readonly<Record<string, Authority>>,
+): string | undefined {
+  if (host.member === undefined || host.spec === undefined || host.facts === undefined) return undefined;
+  const live: CertificateFacts | null = host.facts.member.certificates[domain];
+  if (live === null) return 'missing';
+  if (renewalDueAtMs(live) <= view.nowMs) return 'renewal-due';
+  if (live.issuer !== authorities[view.spec.tls[domain].issue]?.subject) return 'other-issuer';
+  if (live.keyType !== view.spec.tls.leaf.keyType) return 'other-key-type';
+  const missing = memberNames(host.spec.name, host.spec.address).filter((name) => !live.sans.includes(name));
+  return missing.length === 0 ? undefined : `names missing: ${missing.join(', ')}`;
+}
+
+function unknownAuthority(view: ClusterView, domain: TrustDomain, name: string): Parameters<Draft['refuse']>[0] {
+  return {
+    code: 'ca-not-trusted-yet',
+    summary: 'The spec signs with an authority that the running members do not trust.',
+    detail: `spec.tls.${domain} names ${name}, which the keystore has never made for ${view.spec.name}. A member given such a leaf would be cut off at its next handshake.`,
+    remedy: `Name the authority in force again in spec.tls.${domain}. If the keystore was lost, restore it from your copy of the state folder.`,
+  };
+}
+
+function untrusted(host: string, domain: TrustDomain, name: string): Parameters<Draft['refuse']>[0] {
+  return {
+    code: 'ca-not-trusted-yet',
+    summary: 'The spec signs with an authority that a member does not trust.',
+    detail: `The ${domain} trust on host ${host} does not hold ${name}. A leaf signed by it would be refused there.`,
+    remedy: `Name the authority that is in force again in spec.tls.${domain}.`,
+  };
+}
+
+function warnOfOldAuthority(view: ClusterView, draft: Draft, authority: Authority): void {
+  const life = authority.notAfterMs - authority.notBeforeMs;
+  if (view.nowMs < authority.notBeforeMs + life * authorityWarnAt) return;
+  draft.warn({
+    code: 'authority-ageing',
+    summary: 'A certificate authority is near its end.',
+    detail: `${authority.name} ends at ${new Date(authority.notAfterMs).toISOString()}; leaves never outlive it.`,
+  });
+}

@@ -1,0 +1,70 @@
+import { digestOf } from '../base/canonical.ts';
+import type { LiveState } from '../observe/live-state.ts';
+import type { ClusterSpec } from '../spec/cluster-spec.ts';
+import { withBackup } from './backup.ts';
+import { planBootstrap } from './bootstrap.ts';
+import { planCertificates } from './certificates.ts';
+import { Draft } from './draft.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { planFlags } from './flags.ts';
+import { gate } from './health.ts';
+import { planIdentity } from './identity.ts';
+import { planLeftovers } from './leftovers.ts';
+import { planMembership } from './membership.ts';
+import type { Plan } from './plan.ts';
+import { planRepair } from './repair.ts';
+import { planVersion } from './version.ts';
+import { clusterViewOf, viewOf, type ClusterView } from './view.ts';
+
+/**
+ * One subject of planning. It reads the view and adds to the draft. `stop`: nothing that comes later
+ * in the list may be planned before what was found here is dealt with.
+ */
+export type Concern = (view: ClusterView, draft: Draft) => 'continue' | 'stop';
+
+/** What may be done while a member is sick, in this order. */
+const repairs: readonly Concern[] = [planIdentity, planRepair, planCertificates];
+/** What needs a healthy cluster, in the order of the steps in a plan. */
+const changes: readonly Concern[] = [planVersion, planFlags, planMembership, planLeftovers];
+
+/** Pure: the same spec and the same live state give the same bytes. Time comes with the live state. */
+export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
+  const draft = new Draft();
+  const view = viewOf(spec, live, commit);
+  if (!live.etcd.known) {
+    planBootstrap(view, live.etcd.reason, draft);
+  } else {
+    const clusterView = clusterViewOf(view, live.etcd.value);
+    if (run(repairs, clusterView, draft) === 'continue') {
+      const pending = new Draft();
+      run(changes, clusterView, pending);
+      gate(clusterView, pending, draft);
+    }
+  }
+  return seal(spec, live, commit, draft);
+}
+
+function run(concerns: readonly Concern[], view: ClusterView, draft: Draft): 'continue' | 'stop' {
+  for (const concern of concerns) if (concern(view, draft) === 'stop') return 'stop';
+  return 'continue';
+}
+
+function seal(spec: ClusterSpec, live: LiveState, commit: string, draft: Draft): Plan {
+  // A refused plan changes nothing, so no step of it is shown as if it were to come.
+  const isRefused = draft.refusals.length > 0;
+  const steps = isRefused ? [] : withBackup(live, draft.steps);
+  const fingerprint = fingerprintOf(spec, live);
+  return {
+    formatVersion: '1.0',
+    cluster: spec.name,
+    commit,
+    digest: digestOf({ steps, fingerprint }),
+    fingerprint,
+    applyable: !isRefused && steps.length > 0,
+    changes: draft.changes,
+    steps,
+    refusals: draft.refusals,
+    waits: draft.waits,
+    warnings: draft.warnings,
+  };
+}

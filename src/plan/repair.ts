@@ -1,0 +1,160 @@
+import { memberFlags } from '../etcd/flags.ts';
+import { isHealthy, type LiveMember } from '../observe/live-state.ts';
+import { peerUrl, type ClusterSpec } from '../spec/cluster-spec.ts';
+import { continueBootstrap } from './bootstrap-step.ts';
+import type { Draft } from './draft.ts';
+import { hostView, isWiped, memberName, quorumOf, type ClusterView, type HostView } from './view.ts';
+
+/**
+ * What brings the declared members back: stopped ones are started, wiped ones join again, joins that
+ * were cut short are finished. When there is any of it the plan holds nothing else: what comes
+ * after is planned from what is then there.
+ */
+export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop' {
+  for (const host of view.hosts) if (host.member !== undefined) startStopped(view.spec, draft, host);
+  if (draft.steps.length > 0) return 'stop';
+  // From here on the member list changes, which needs the store's witness and every agent concerned.
+  if (!view.live.record.known) return 'continue';
+  if (view.record?.operation?.type === 'bootstrap' && view.voters.some((member) => !isHealthy(member))) {
+    continueBootstrap(view, view.record.operation, draft);
+    return 'stop';
+  }
+  const learner = view.learners[0];
+  if (learner !== undefined) finishJoin(view, draft, learner);
+  else removeLost(view, draft) || rejoinWiped(view, draft);
+  return draft.steps.length > 0 ? 'stop' : 'continue';
+}
+
+/** Starts a member on the data that it has. Nothing inside etcd changes by that. */
+export function startStopped(spec: ClusterSpec, draft: Draft, host: HostView): void {
+  if (host.facts === undefined || host.spec === undefined) return;
+  const { process, data } = host.facts.member;
+  if (data.state !== 'present' || (process.state !== 'stopped' && process.state !== 'absent')) return;
+  draft.step({
+    action: 'start-member',
+    target: host.name,
+    reason: 'not-running',
+    risk: 'none',
+    requires: ['data-present'],
+    ensures: ['member-running'],
+    detail: {
+      ...(host.member === undefined ? {} : { memberId: host.member.id }),
+      // The release that last ran on this data: starting is not the moment to change it.
+      version: process.version ?? spec.version,
+      flags: memberFlags(spec, host.spec),
+    },
+  });
+}
+
+/** A learner on the list: its join goes on, unless its place is gone. */
+function finishJoin(view: ClusterView, draft: Draft, learner: LiveMember): void {
+  const host = hostView(view, learner.host);
+  if (host?.spec === undefined || host.spec.cordon) {
+    removeMember(view, draft, learner, 'learner-not-wanted');
+    return;
+  }
+  if (host.facts === undefined) return;
+  const isRunning = host.facts.member.process.state === 'running';
+  if (isWiped(host)) {
+    removeMember(view, draft, learner, 'disk-wiped');
+    joinHost(view, draft, host, 'disk-wiped');
+    return;
+  }
+  if (!isRunning) addLearner(view, draft, host, 'join-interrupted');
+  promote(draft, host.name, 'join-interrupted');
+}
+
+/** A sick member on a host that the operator has given up (cordoned, or out of the spec) is removed first. */
+function removeLost(view: ClusterView, draft: Draft): boolean {
+  const lost = view.voters.filter((member) => {
+    if (isHealthy(member)) return false;
+    const host = hostView(view, member.host);
+    return host?.spec === undefined || host.spec.cordon;
+  });
+  const [first] = lost;
+  if (first === undefined || !othersCarryOn(view, first, draft)) return false;
+  removeMember(view, draft, first, 'host-given-up');
+  return true;
+}
+
+function rejoinWiped(view: ClusterView, draft: Draft): boolean {
+  const host = view.hosts.find((candidate) => isWiped(candidate) && candidate.member?.isLearner === false);
+  if (host?.member === undefined || host.spec === undefined) return false;
+  if (view.spec.replace.wipedDisk === 'manual') {
+    draft.wait({
+      code: 'disk-wiped',
+      summary: 'A host came back with an empty disk.',
+      detail: `Host ${host.name} has lost the data of member ${host.member.id}; spec.replace.wipedDisk is manual. Set it to automatic, or cordon the host, to replace the member.`,
+    });
+    return false;
+  }
+  if (!othersCarryOn(view, host.member, draft)) return false;
+  removeMember(view, draft, host.member, 'disk-wiped');
+  joinHost(view, draft, host, 'disk-wiped');
+  return true;
+}
+
+/** Every other voter must be healthy, and they must be a quorum of what is left. */
+function othersCarryOn(view: ClusterView, leaving: LiveMember, draft: Draft): boolean {
+  const others = view.voters.filter((member) => member.id !== leaving.id);
+  const healthy = others.filter(isHealthy);
+  if (healthy.length === others.length && healthy.length >= quorumOf(view.voters.length)) return true;
+  draft.wait({
+    code: 'repair-waits',
+    summary: 'A member cannot be replaced while another one is unhealthy.',
+    detail: `Replacing ${memberName(leaving)} needs all other members healthy; ${others.filter((member) => !isHealthy(member)).map(memberName).join(', ')} is not.`,
+  });
+  return false;
+}
+
+export function removeMember(view: ClusterView, draft: Draft, member: LiveMember, reason: string): void {
+  draft.step({
+    action: 'remove-member',
+    target: memberName(member),
+    reason,
+    risk: member.isLearner ? 'none' : 'destructive',
+    requires: ['quorum-after'],
+    ensures: ['not-a-member'],
+    detail: { memberId: member.id, ...(member.peerUrls[0] === undefined ? {} : { peerUrl: member.peerUrls[0] }) },
+  });
+  const host = hostView(view, member.host);
+  if (host?.facts === undefined || (host.facts.member.data.state === 'empty' && host.facts.member.process.state !== 'running')) return;
+  draft.step({
+    action: 'archive-data',
+    target: host.name,
+    reason: 'not-a-member',
+    risk: 'none',
+    requires: ['not-a-member'],
+    ensures: ['stopped', 'data-archived'],
+    detail: { memberId: member.id },
+  });
+}
+
+export function joinHost(view: ClusterView, draft: Draft, host: HostView, reason: string): void {
+  addLearner(view, draft, host, reason);
+  promote(draft, host.name, reason);
+}
+
+function addLearner(view: ClusterView, draft: Draft, host: HostView, reason: string): void {
+  if (host.spec === undefined) return;
+  draft.step({
+    action: 'add-learner',
+    target: host.name,
+    reason,
+    risk: 'none',
+    requires: ['healthy', 'no-learner', 'data-empty'],
+    ensures: ['learner-started'],
+    detail: { version: view.spec.version, peerUrl: peerUrl(host.spec), flags: memberFlags(view.spec, host.spec) },
+  });
+}
+
+function promote(draft: Draft, host: string, reason: string): void {
+  draft.step({
+    action: 'promote-member',
+    target: host,
+    reason,
+    risk: 'none',
+    requires: ['healthy', 'learner-caught-up'],
+    ensures: ['voter', 'member-healthy'],
+  });
+}

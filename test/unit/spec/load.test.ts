@@ -1,0 +1,368 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import type { Diagnostic } from '../../../src/base/diagnostics.ts';
+import { parseDocument } from '../../../src/base/document.ts';
+import { loadSpecs } from '../../../src/spec/load.ts';
+import { changed, goodSpec } from './good-spec.ts';
+
+function load(...texts: readonly (string | Uint8Array)[]) {
+  return loadSpecs(texts.map((content, index) => ({ path: `${'abcdef'[index]}.yaml`, content })));
+}
+
+/** `code@line:column`, with the severity when it is a warning. */
+function brief(diagnostics: readonly Diagnostic[]): string[] {
+  return diagnostics.map(
+    ({ severity, code, line, column }) => `${severity === 'warning' ? 'warning ' : ''}${code}@${line}:${column}`,
+  );
+}
+
+test('a good spec becomes a typed one with every default filled in', () => {
+  const { specs, diagnostics, broken } = load(goodSpec);
+  expect(diagnostics).toEqual([]);
+  expect(broken).toEqual([]);
+  expect(specs).toHaveLength(1);
+  expect(specs[0]?.path).toBe('a.yaml');
+  const ports = { client: 2379, peer: 2380, metrics: 2381 };
+  const host = (name: string, last: number, zone: string) => ({
+    name,
+    agent: `https://10.0.0.${last}:7001`,
+    address: `10.0.0.${last}`,
+    zone,
+    cordon: false,
+    ports,
+  });
+  const authority = { kind: 'managed', validityMs: 5 * 365 * 86_400_000 };
+  expect(specs[0]?.spec).toStrictEqual({
+    name: 'orders',
+    version: '3.5.33',
+    members: 3,
+    hosts: [host('a', 11, 'z1'), host('b', 12, 'z2'), host('c', 13, 'z3')],
+    bootstrap: { id: 'first', from: 'empty' },
+    etcd: { 'heartbeat-interval': '100', 'quota-backend-bytes': '8589934592' },
+    tls: {
+      authorities: { 'peer-1': authority, 'client-1': authority },
+      peer: { trust: ['peer-1'], issue: 'peer-1' },
+      client: { trust: ['client-1'], issue: 'client-1' },
+      leaf: { validityMs: 30 * 86_400_000, keyType: 'ecdsa-p256' },
+    },
+    backup: { store: 'file:///var/backups/etcd' },
+    upgrade: { strategy: 'rolling', allowDowngrade: false },
+    replace: { wipedDisk: 'automatic' },
+    suspend: false,
+  });
+});
+
+test('a host overrides some of the ports, and inherits the others', () => {
+  const text = changed('zone: z2 }', 'zone: z2, ports: { client: 12379 } }').replace(
+    '  tls:\n',
+    '  ports: { peer: 12380 }\n  tls:\n',
+  );
+  const hosts = load(text).specs[0]?.spec.hosts;
+  expect(hosts?.map((host) => host.ports)).toEqual([
+    { client: 2379, peer: 12380, metrics: 2381 },
+    { client: 12379, peer: 12380, metrics: 2381 },
+    { client: 2379, peer: 12380, metrics: 2381 },
+  ]);
+});
+
+/** One change each: what is exchanged, by what, the findings, and a part of the first one's detail. */
+const refusals: readonly (readonly [from: string, to: string, findings: readonly string[], detail: string])[] = [
+  // The shape.
+  ['quorate.dev/v1', 'quorate.dev/v2', ['not-allowed@1:13'], 'it must be "quorate.dev/v1"'],
+  ['  members: 3', '  memebers: 3', ['unknown-key@6:3'], 'did you mean "members"?'],
+  ['  members: 3', '  xyz: 3\n  members: 3', ['unknown-key@6:3'], 'allowed: version, members, hosts'],
+  ['  members: 3\n', '', ['missing-key@4:1'], 'needs the key "members"'],
+  ['address: 10.0.0.12', 'adress: 10.0.0.12', ['unknown-key@9:51'], 'did you mean "address"?'],
+  [
+    'members: 3',
+    'members: 4',
+    ['even-member-count@6:12'],
+    'a quorum is 3, so the cluster survives the loss of 1, no more than with 3',
+  ],
+  ['members: 3', 'members: 9', ['member-count@6:12'], '1, 3, 5 or 7'],
+  ['members: 3', 'members: three', ['not-allowed@6:12'], 'allowed: 1, 3, 5, 7'],
+  ['members: 3', 'members:', ['not-allowed@6:3'], 'Found nothing'],
+  ['version: 3.5.33', 'version: 3.5', ['wrong-type@5:12'], 'YAML reads it as a number'],
+  ['version: 3.5.33', 'version: v3.5.33', ['wrong-form@5:12'], 'it must look like 3.5.33'],
+  ['name: orders', 'name: Orders', ['wrong-form@3:19'], 'lower-case letters'],
+  ['zone: z2 }', 'zone: z2, ports: { peer: 70010 } }', ['out-of-range@9:96'], 'the most is 65535'],
+  ['from: empty', 'from: emtpy', ['not-allowed@11:33'], 'allowed: "empty", or a mapping with the key backup'],
+  ['from: empty', 'from: { bakup: latest }', ['unknown-key@11:35'], 'did you mean "backup"?'],
+  ['client-1: { managed: {} }', 'client-1: {}', ['one-of@16:7'], 'exactly one of: managed, certificate'],
+  ['client-1: { managed: {} }', 'client-1: { managed: {}, certificate: x }', ['one-of@16:7'], 'more than one'],
+  ['trust: [peer-1]', 'trust: [peer-1, peer-1]', ['duplicate-item@17:29'], 'again here'],
+  ['heartbeat-interval: 100', '--heartbeat-interval: 100', ['wrong-key-name@12:11'], 'without the leading dashes'],
+  ['heartbeat-interval: 100', 'heartbeat-interval: [1]', ['wrong-type@12:31'], 'Found a list'],
+  ['validity: 30d', 'validity: 30 days', ['wrong-form@19:23'], 'it must look like 15m'],
+  ['validity: 30d', 'validity: 30m', ['out-of-range@19:23'], 'allowed: 1h to 3y'],
+  ['validity: 30d', 'validity: 4y', ['out-of-range@19:23'], 'allowed: 1h to 3y'],
+  ['validity: 5y', 'validity: 23h', ['out-of-range@15:38'], 'allowed: 1d to 20y'],
+  ['validity: 5y', 'validity: 21y', ['out-of-range@15:38'], 'allowed: 1d to 20y'],
+  // Hosts.
+  ['members: 3', 'members: 5', ['too-few-hosts@6:12'], 'Found 5 members and 3 hosts'],
+  ['zone: z3 }', 'zone: z3, cordon: true }', ['too-few-uncordoned-hosts@6:12'], 'of which 2 may run one; 1 cordoned'],
+  ['name: b', 'name: a', ['duplicate-host@9:15'], 'spec.hosts[0]'],
+  ['10.0.0.12:7001', '10.0.0.11:7001', ['duplicate-agent@9:25'], 'one member of a cluster'],
+  ['"https://10.0.0.12:7001"', '"http://10.0.0.12:7001"', ['wrong-form@9:25'], 'must look like https://'],
+  ['"https://10.0.0.12:7001"', '"https://10.0.0.12"', ['invalid-agent-url@9:25'], 'https://HOST:PORT'],
+  ['"https://10.0.0.12:7001"', '"https://10.0.0.12:70010"', ['invalid-agent-url@9:25'], '70010 is not a port'],
+  ['"https://10.0.0.12:7001"', '"https://10.0.0.12:7001?x=1"', ['invalid-agent-url@9:25'], 'a host and a port alone'],
+  ['address: 10.0.0.12', 'address: 10.0.0.300', ['invalid-address@9:60'], 'not a valid IP address'],
+  ['address: 10.0.0.12', 'address: 0.0.0.0', ['invalid-address@9:60'], 'every address of a host'],
+  ['address: 10.0.0.12', 'address: 224.0.0.1', ['invalid-address@9:60'], 'not the address of one host'],
+  ['address: 10.0.0.12', 'address: -a.example', ['invalid-address@9:60'], 'not a valid DNS name'],
+  // Ports.
+  [
+    'address: 10.0.0.12',
+    'address: 10.0.0.11',
+    ['port-conflict@9:7'],
+    'the client port of a of orders already (a.yaml:8:7)',
+  ],
+  ['zone: z2 }', 'zone: z2, ports: { peer: 2379 } }', ['port-conflict@9:96'], 'Port 2379 on 10.0.0.12'],
+  ['  bootstrap', '  ports: { peer: 2379 }\n  bootstrap', ['port-conflict@11:18'], 'Port 2379'],
+  ['zone: z2 }', 'zone: z2, ports: { peer: 7001 } }', ['port-conflict@9:96'], 'the port of its agent'],
+  // The release and its flags.
+  ['version: 3.5.33', 'version: 3.3.27', ['unsupported-version@5:12'], 'cannot add a member as a learner'],
+  ['version: 3.5.33', 'version: 3.8.0', ['unsupported-version@5:12'], '3.4 to 3.7'],
+  ['heartbeat-interval: 100', 'heartbeat-intervall: 100', ['unknown-flag@12:11'], 'did you mean heartbeat-interval?'],
+  ['heartbeat-interval: 100', 'data-dir: /x', ['owned-flag@12:11'], 'belongs to Quorate'],
+  ['heartbeat-interval: 100', 'heartbeat-interval: x', ['invalid-value@12:31'], 'not a whole number'],
+  ['8GiB', '99999999TiB', ['invalid-value@12:57'], '9007199254740991'],
+  // Authorities.
+  ['issue: peer-1', 'issue: peer-2', ['unknown-authority@17:37'], 'did you mean "peer-1"?'],
+  ['trust: [peer-1]', 'trust: [peer-2]', ['unknown-authority@17:21'], 'did you mean "peer-1"?'],
+  ['validity: 5y', 'validity: 20d', ['leaf-outlives-authority@19:23'], '30d for leaves and 20d for the authority'],
+  [
+    '      client-1: { m',
+    '      spare: { managed: {} }\n      client-1: { m',
+    ['warning unused-authority@16:7'],
+    '"spare"',
+  ],
+  // What this release does not act on.
+  ['from: empty', 'from: { backup: latest }', ['not-supported-yet@11:35'], 'only from: empty'],
+  ['  backup:', '  retire: 8e9e05c52164694d\n  backup:', ['not-supported-yet@20:3'], 'cannot be removed'],
+  ['  backup:', '  windows: [sat]\n  backup:', ['not-supported-yet@20:3'], 'suspend: true'],
+  ['  backup:', '  rotation: emergency\n  backup:', ['not-supported-yet@20:13'], 'emergency'],
+  ['  backup:', '  replace: { failedAfter: 1h }\n  backup:', ['not-supported-yet@20:27'], 'only never is allowed'],
+  ['  backup:', '  upgrade: { strategy: restore }\n  backup:', ['not-supported-yet@20:24'], 'only rolling'],
+  ['trust: [peer-1]', 'trust: [peer-1, client-1]', ['not-supported-yet@17:20'], 'trust: [peer-1].'],
+  ['issue: client-1', 'issue: peer-1', ['not-supported-yet@18:22'], 'trust: [peer-1].'],
+  ['issue: client-1 }', 'issue: client-1, clientsTrust: client-1 }', ['not-supported-yet@18:51'], 'Take the key out'],
+  ['client-1: { managed: {} }', 'client-1: { certificate: ca.pem }', ['not-supported-yet@16:19'], 'only managed'],
+  [
+    'client-1: { managed: {} }',
+    'client-1: { managed: {}, key: { ageFile: x } }',
+    ['not-supported-yet@16:32'],
+    'only managed',
+  ],
+  ['file:///var/backups/etcd', 's3://backups/etcd', ['not-supported-yet@21:12'], 'only to a folder'],
+  ['file:///var/backups/etcd', 'file:///var/../etc', ['invalid-store@21:12'], 'without ".."'],
+  ['file:///var/backups/etcd', 'file:///var/b?x=1', ['invalid-store@21:12'], 'without a query'],
+  ['file:///var/backups/etcd', 'file:///./', ['invalid-store@21:12'], 'other than the root'],
+  ['    store', '    every: 15m\n    store', ['warning not-supported-yet@21:5'], 'not at an interval'],
+  ['    store', '    keep: { last: 3 }\n    store', ['warning not-supported-yet@21:5'], 'none is deleted'],
+  ['    store', '    drill: daily\n    store', ['warning not-supported-yet@21:12'], 'none is restored'],
+];
+
+describe('one change', () => {
+  test.each(refusals)('%j → %j', (from, to, findings, detail) => {
+    const { specs, diagnostics, broken } = load(changed(from, to));
+    expect(brief(diagnostics)).toEqual(findings);
+    expect(diagnostics[0]?.detail).toContain(detail);
+    expect(diagnostics[0]?.file).toBe('a.yaml');
+    const isError = diagnostics.some(({ severity }) => severity === 'error');
+    expect(specs).toHaveLength(isError ? 0 : 1);
+    expect(broken.map(({ path }) => path)).toEqual(isError ? ['a.yaml'] : []);
+  });
+
+  test.each([
+    ['drill: never is what happens anyway', '    store', '    drill: never\n    store'],
+    ['a DNS name is an address', 'address: 10.0.0.12', 'address: etcd-b.example.com'],
+    [
+      'an IPv6 address',
+      '"https://10.0.0.12:7001", address: 10.0.0.12',
+      '"https://[fd00::12]:7001", address: "fd00::12"',
+    ],
+    [
+      'a spare that is cordoned',
+      'zone: z3 }',
+      'zone: z3 }\n    - { name: d, agent: "https://d:1", address: d, cordon: true }',
+    ],
+    [
+      'an anchor and its alias',
+      'agent: "https://10.0.0.11:7001", address: 10.0.0.11, zone: z1 }',
+      'agent: "https://10.0.0.11:7001", address: 10.0.0.11, zone: &z z1 }\n    - { name: d, agent: "https://d:1", address: d, zone: *z }',
+    ],
+  ])('%s is fine', (_name, from, to) => {
+    expect(load(changed(from, to))).toMatchObject({ diagnostics: [], broken: [], specs: [{ path: 'a.yaml' }] });
+  });
+});
+
+describe('several findings and several files', () => {
+  test('everything wrong in all files is said at once, in the order of the lines', () => {
+    const first = changed('members: 3', 'members: 4')
+      .replace('version: 3.5.33', 'version: 3.2.1')
+      .replace('z2 }', 'z2, cordn: true }');
+    const second = changed('name: orders', 'name: other')
+      .replace('validity: 30d', 'validity: 30m')
+      .replaceAll('10.0.0.', '10.0.1.');
+    const { specs, diagnostics, broken } = load(first, second);
+    expect(brief(diagnostics)).toEqual([
+      'unsupported-version@5:12',
+      'even-member-count@6:12',
+      'unknown-key@9:81',
+      'out-of-range@19:23',
+    ]);
+    expect(diagnostics.map(({ file }) => file)).toEqual(['a.yaml', 'a.yaml', 'a.yaml', 'b.yaml']);
+    expect(specs).toEqual([]);
+    expect(broken).toEqual([
+      { path: 'a.yaml', name: 'orders' },
+      { path: 'b.yaml', name: 'other' },
+    ]);
+  });
+
+  test('two clusters with one name are both broken, and a third is not', () => {
+    const third = changed('name: orders', 'name: other').replaceAll('10.0.0.', '10.0.1.');
+    const { specs, diagnostics, broken } = load(goodSpec, goodSpec, third);
+    expect(brief(diagnostics)).toEqual(['duplicate-cluster@3:19']);
+    expect(diagnostics[0]).toMatchObject({ file: 'b.yaml', detail: expect.stringContaining('(a.yaml:3:19)') });
+    expect(broken).toEqual([
+      { path: 'a.yaml', name: 'orders' },
+      { path: 'b.yaml', name: 'orders' },
+    ]);
+    expect(specs.map(({ spec }) => spec.name)).toEqual(['other']);
+  });
+
+  test('two clusters on one port of one host are both broken', () => {
+    const { specs, diagnostics, broken } = load(goodSpec, changed('name: orders', 'name: other'));
+    expect(brief(diagnostics)).toEqual(['port-conflict@8:7', 'port-conflict@9:7', 'port-conflict@10:7']);
+    expect(diagnostics.map(({ file }) => file)).toEqual(['b.yaml', 'b.yaml', 'b.yaml']);
+    expect(broken.map(({ name }) => name)).toEqual(['orders', 'other']);
+    expect(specs).toEqual([]);
+  });
+
+  test('another name of the same machine is known by its agent', () => {
+    const other = changed('name: orders', 'name: other')
+      .replace('address: 10.0.0.11', 'address: a.example')
+      .replace('10.0.0.12:7001", address: 10.0.0.12', '10.0.1.12:7001", address: 10.0.1.12')
+      .replace('10.0.0.13:7001", address: 10.0.0.13', '10.0.1.13:7001", address: 10.0.1.13');
+    expect(brief(load(goodSpec, other).diagnostics)).toEqual(['port-conflict@8:7']);
+  });
+
+  test('two clusters share hosts on different ports', () => {
+    const other = changed('name: orders', 'name: other').replace(
+      '  tls:\n',
+      '  ports: { client: 3379, peer: 3380, metrics: 3381 }\n  tls:\n',
+    );
+    expect(load(goodSpec, other)).toMatchObject({ diagnostics: [], specs: [{}, {}] });
+  });
+
+  test('a broken file still takes its name and its ports', () => {
+    const { diagnostics, specs } = load(
+      changed('version: 3.5.33', 'version: 3.2.1'),
+      changed('name: orders', 'name: other'),
+    );
+    expect(diagnostics.map(({ file, code }) => `${file} ${code}`)).toContain('b.yaml port-conflict');
+    expect(specs).toEqual([]);
+  });
+
+  test('no files, no specs', () => {
+    expect(loadSpecs([])).toEqual({ specs: [], diagnostics: [], broken: [] });
+  });
+
+  test('a file that is not YAML is broken under the name that can still be read', () => {
+    expect(load(`${goodSpec}  suspend: "\n`).broken).toEqual([{ path: 'a.yaml', name: 'orders' }]);
+    expect(load('metadata: { name: ../x }\n').broken).toEqual([{ path: 'a.yaml' }]);
+  });
+});
+
+describe('hostile input', () => {
+  test('any text or bytes give findings, never an exception', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array(), fc.string()), (content) => {
+        const { specs, diagnostics, broken } = load(content);
+        expect(specs).toEqual([]);
+        expect(broken).toHaveLength(1);
+        expect(diagnostics.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  test('a spec with pieces of text cut out or put in never throws, and every finding has a place in the file', () => {
+    const pieces = fc.constantFrom(
+      '',
+      ' ',
+      '\n',
+      ':',
+      '- ',
+      '{',
+      '}',
+      '[',
+      ']',
+      '*z',
+      '&z ',
+      '"',
+      '!!x ',
+      '0',
+      '~',
+      '1e999',
+      '# ',
+      '? ',
+      '<<',
+      '|',
+      '\t',
+    );
+    fc.assert(
+      fc.property(fc.nat(goodSpec.length), fc.nat(40), pieces, (start, length, piece) => {
+        const text = goodSpec.slice(0, start) + piece + goodSpec.slice(start + length);
+        const lines = text.split('\n');
+        for (const { line, column } of load(text).diagnostics) {
+          expect(line).toBeGreaterThanOrEqual(1);
+          expect(line).toBeLessThanOrEqual(lines.length);
+          expect(column).toBeLessThanOrEqual((lines[(line ?? 1) - 1] ?? '').length + 1);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  test('a spec with any part exchanged for any value never throws', () => {
+    const good = parseDocument('good.yaml', goodSpec).document?.value;
+    const paths = pathsOf(good, []);
+    const wrong = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom(null, {}, [], '', -1, 3, 'never', '8GiB', true),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...paths), wrong), { minLength: 1, maxLength: 3 }), (edits) => {
+        let value = good;
+        for (const [path, replacement] of edits) value = replaced(value, path, replacement);
+        const { specs, diagnostics } = load(stringify(value));
+        expect(specs.length === 1 || diagnostics.length > 0).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+});
+
+type Path = readonly (string | number)[];
+
+function pathsOf(value: unknown, at: Path): Path[] {
+  if (Array.isArray(value))
+    return value.flatMap((item: unknown, index) => [[...at, index], ...pathsOf(item, [...at, index])]);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [[...at, key], ...pathsOf(item, [...at, key])]);
+}
+
+function replaced(value: unknown, path: Path, replacement: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return replacement;
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) => (index === key ? replaced(item, rest, replacement) : item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, name === key ? replaced(item, rest, replacement) : item]),
+  );
+}

@@ -1,0 +1,307 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, link, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { Secret } from '../../../src/base/redact.ts';
+import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
+import type { Keystore } from '../../../src/tls/keystore.ts';
+import { checkLeaf, createKeyAndCsr, parseCertificate } from '../../../src/tls/leaf.ts';
+import { memberNames } from '../../../src/tls/names.ts';
+import { clockAt, codeOf, dayMs, inTemporaryFolder, startMs } from './certificates.ts';
+
+const passphrase = new Secret('correct horse battery staple');
+const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
+
+function inKeystore(
+  work: (keystore: Keystore, folder: string, clock: ReturnType<typeof clockAt>) => Promise<void>,
+  secret?: Secret,
+): Promise<void> {
+  return inTemporaryFolder(async (parent) => {
+    const folder = join(parent, 'state', 'keystore');
+    const clock = clockAt(startMs);
+    await work(await openFileKeystore({ folder, clock, passphrase: secret }), folder, clock);
+  });
+}
+
+describe('authorities', () => {
+  test('a new cluster has none', () =>
+    inKeystore(async (keystore) => {
+      expect(await keystore.authorities('orders')).toEqual({});
+    }));
+
+  test('each has its own subject, key and serial, also under the same name in another cluster', () =>
+    inKeystore(async (keystore) => {
+      const made = [
+        await keystore.ensureAuthority('orders', 'peer-1', dayMs),
+        await keystore.ensureAuthority('orders', 'peer-2', dayMs),
+        await keystore.ensureAuthority('carts', 'peer-1', dayMs),
+      ];
+      const parsed = made.map((authority) => parseCertificate(authority.certificate));
+      for (const field of ['subject', 'serial', 'fingerprint'] as const)
+        expect(new Set(parsed.map((one) => one[field])).size).toBe(3);
+      expect(made[0]?.subject).toMatch(/^CN=orders peer-1 [0-9a-f]{8}$/);
+      expect(made[0]).toMatchObject({ name: 'peer-1', notBeforeMs: startMs - 600_000, notAfterMs: startMs + dayMs });
+      expect(Object.keys(await keystore.authorities('orders'))).toEqual(['peer-1', 'peer-2']);
+    }));
+
+  test('the second call, and a second keystore on the folder, give the first one', () =>
+    inKeystore(async (keystore, folder, clock) => {
+      const first = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      clock.set(startMs + 5000);
+      expect(await keystore.ensureAuthority('orders', 'peer-1', 2 * dayMs)).toEqual(first);
+      const other = await openFileKeystore({ folder, clock });
+      expect(await other.ensureAuthority('orders', 'peer-1', dayMs)).toEqual(first);
+      expect(await other.authorities('orders')).toEqual({ 'peer-1': first });
+    }));
+
+  test('only their owner can read what they are kept in, and no key is told', () =>
+    inKeystore(async (keystore, folder) => {
+      const authority = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      expect(JSON.stringify([authority, await keystore.authorities('orders')])).not.toContain('PRIVATE KEY');
+      for (const path of [folder, join(folder, 'orders')]) expect(await modeOf(path)).toBe('700');
+      expect(await modeOf(join(folder, 'orders', 'peer-1.pem'))).toBe('600');
+    }));
+
+  test('names that would leave the folder are refused', () =>
+    inKeystore(async (keystore) => {
+      for (const name of ['..', '../x', 'a/b', '', 'A', 'a.pem', '-a', 'x'.repeat(64)]) {
+        expect(await codeOf(() => keystore.ensureAuthority(name, 'peer-1', dayMs))).toBe('name-invalid');
+        expect(await codeOf(() => keystore.ensureAuthority('orders', name, dayMs))).toBe('name-invalid');
+        expect(await codeOf(() => keystore.authorities(name))).toBe('name-invalid');
+      }
+      const longest = await keystore.ensureAuthority('x'.repeat(63), 'y'.repeat(63), dayMs);
+      expect(longest.subject.length).toBeLessThanOrEqual('CN='.length + 64);
+    }));
+
+  test('calls at the same time end with one', () =>
+    inKeystore(async (keystore, folder) => {
+      const made = await Promise.all(
+        Array.from({ length: 8 }, () => keystore.ensureAuthority('orders', 'peer-1', dayMs)),
+      );
+      expect(new Set(made.map((authority) => authority.fingerprint)).size).toBe(1);
+      expect(await readdir(join(folder, 'orders'))).toEqual(['peer-1.pem']);
+    }));
+
+  test('processes at the same time end with one', () =>
+    inKeystore(async (keystore, folder) => {
+      const script = fileURLToPath(new URL('ensure-authority.child.ts', import.meta.url));
+      const children = Array.from({ length: 3 }, () => spawn(process.execPath, ['--import', 'tsx', script, folder]));
+      try {
+        await Promise.all(children.map(nextLine));
+        const answers = children.map(nextLine);
+        for (const child of children) child.stdin.write('go\n');
+        const seen = new Set(await Promise.all(answers));
+        expect([...seen]).toEqual([(await keystore.authorities('orders'))['peer-1']?.fingerprint]);
+        expect(await readdir(join(folder, 'orders'))).toEqual(['peer-1.pem']);
+      } finally {
+        for (const child of children) child.kill('SIGKILL');
+      }
+    }));
+});
+
+/** The next line of a child's output; rejects when it ends before. */
+async function nextLine(child: ChildProcessWithoutNullStreams): Promise<string> {
+  const errors: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`the child ended: ${Buffer.concat(errors).toString()}`);
+  });
+  const [chunk]: unknown[] = await Promise.race([once(child.stdout, 'data'), ended]);
+  return String(chunk).trim();
+}
+
+describe('leaves', () => {
+  const issue = async (
+    keystore: Keystore,
+    part: { csr?: string; commonName?: string; sans?: string[]; validityMs?: number },
+  ) => {
+    const { key, csr } = await createKeyAndCsr('ecdsa-p256');
+    const request = { csr, commonName: 'a', sans: [...memberNames('a', '10.0.0.1')], validityMs: dayMs, ...part };
+    return { key, certificate: await keystore.issueLeaf('orders', 'peer-1', request) };
+  };
+
+  test('can be used by etcd, and carry the names that were asked for, not those of the request', () =>
+    inKeystore(async (keystore) => {
+      const authority = await keystore.ensureAuthority('orders', 'peer-1', 30 * dayMs);
+      const leaf = await issue(keystore, {});
+      const names = ['a', '10.0.0.1', 'localhost', '127.0.0.1', '::1'];
+      const parsed = checkLeaf({ ...leaf, trust: authority.certificate, nowMs: startMs, names });
+      expect(parsed).toMatchObject({ subject: 'CN=a', issuer: authority.subject, sans: names, keyType: 'ecdsa-p256' });
+      expect([parsed.notBeforeMs, parsed.notAfterMs]).toEqual([startMs - 600_000, startMs + dayMs]);
+      expect(parseCertificate((await issue(keystore, {})).certificate).serial).not.toBe(parsed.serial);
+    }));
+
+  test('never outlive their authority, and end with it', () =>
+    inKeystore(async (keystore, _folder, clock) => {
+      const authority = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      const leaf = parseCertificate((await issue(keystore, { validityMs: 90 * dayMs })).certificate);
+      expect([leaf.notBeforeMs, leaf.notAfterMs]).toEqual([authority.notBeforeMs, authority.notAfterMs]);
+      clock.set(authority.notAfterMs);
+      expect(await codeOf(() => issue(keystore, {}))).toBe('authority-expired');
+      clock.set(authority.notBeforeMs - 1);
+      expect(await codeOf(() => issue(keystore, {}))).toBe('authority-expired');
+    }));
+
+  test('an authority that was never made does not sign', () =>
+    inKeystore(async (keystore) => {
+      expect(await codeOf(() => issue(keystore, {}))).toBe('authority-not-found');
+    }));
+
+  test('bad requests and bad names are refused', () =>
+    inKeystore(async (keystore) => {
+      await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      expect(await codeOf(() => issue(keystore, { csr: 'x' }))).toBe('csr-invalid');
+      for (const commonName of ['', 'a,O=x', 'a\nb', '#0401', 'x'.repeat(65)])
+        expect(await codeOf(() => issue(keystore, { commonName }))).toBe('name-invalid');
+      for (const name of ['*', '*.example.com', 'a b', 'a..b', '-a', 'fe80::1%eth0', 'http://x y', 'ö.example'])
+        expect(await codeOf(() => issue(keystore, { sans: [name] }))).toBe('name-invalid');
+      expect(await codeOf(() => issue(keystore, { sans: Array.from({ length: 65 }, (_, i) => `h${i}`) }))).toBe(
+        'name-invalid',
+      );
+    }));
+});
+
+describe('keys at rest', () => {
+  const read = (folder: string): Promise<string> => readFile(join(folder, 'orders', 'peer-1.pem'), 'utf8');
+  const sign = async (keystore: Keystore): Promise<string> =>
+    keystore.issueLeaf('orders', 'peer-1', {
+      csr: (await createKeyAndCsr('ecdsa-p256')).csr,
+      commonName: 'a',
+      sans: ['a'],
+      validityMs: 1000,
+    });
+
+  test('are encrypted under the passphrase, and sign again after a restart', () =>
+    inKeystore(async (keystore, folder, clock) => {
+      const authority = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      expect(await read(folder)).toMatch(/BEGIN ENCRYPTED PRIVATE KEY(?![\s\S]*BEGIN PRIVATE KEY)/);
+      const again = await openFileKeystore({ folder, clock, passphrase });
+      expect(await again.authorities('orders')).toEqual({ 'peer-1': authority });
+      expect(parseCertificate(await sign(again)).issuer).toBe(authority.subject);
+    }, passphrase));
+
+  test('without the passphrase, or with another, nothing is told and nothing is added', () =>
+    inKeystore(async (keystore, folder, clock) => {
+      await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      const cases = [
+        [undefined, 'keystore-passphrase-missing'],
+        [new Secret('another long passphrase'), 'keystore-passphrase-wrong'],
+      ] as const;
+      for (const [secret, code] of cases) {
+        const other = await openFileKeystore({ folder, clock, passphrase: secret });
+        expect(await codeOf(() => other.authorities('orders'))).toBe(code);
+        expect(await codeOf(() => sign(other))).toBe(code);
+        expect(await codeOf(() => other.ensureAuthority('orders', 'peer-2', dayMs))).toBe(code);
+      }
+      expect(await readdir(join(folder, 'orders'))).toEqual(['peer-1.pem']);
+    }, passphrase));
+
+  test('those from before there was a passphrase are encrypted when they are next read', () =>
+    inKeystore(async (keystore, folder, clock) => {
+      const authority = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      expect(await read(folder)).toContain('BEGIN PRIVATE KEY');
+      const secured = await openFileKeystore({ folder, clock, passphrase });
+      expect(await secured.authorities('orders')).toEqual({ 'peer-1': authority });
+      expect(await read(folder)).not.toContain('BEGIN PRIVATE KEY');
+      expect(await modeOf(join(folder, 'orders', 'peer-1.pem'))).toBe('600');
+      expect(parseCertificate(await sign(secured)).issuer).toBe(authority.subject);
+    }));
+});
+
+describe('a keystore that cannot be trusted is an error, never an empty one', () => {
+  const damage: readonly [string, (path: string, folder: string) => Promise<void>][] = [
+    ['an empty file', (path) => writeFile(path, '')],
+    [
+      'a file cut off in the certificate',
+      async (path) => writeFile(path, (await readFile(path, 'utf8')).slice(0, 300)),
+    ],
+    ['a file cut off in the key', async (path) => writeFile(path, (await readFile(path, 'utf8')).slice(0, -60))],
+    [
+      'a file without its key',
+      async (path) => writeFile(path, (await readFile(path, 'utf8')).replace(/-----BEGIN PRIVATE[\s\S]*/, '')),
+    ],
+    [
+      'a file without its certificate',
+      async (path) => writeFile(path, (await readFile(path, 'utf8')).replace(/^[\s\S]*?(?=-----BEGIN PRIVATE)/, '')),
+    ],
+    [
+      'the key of another authority',
+      async (path, folder) => {
+        const [own, other] = [
+          await readFile(path, 'utf8'),
+          await readFile(join(folder, 'carts', 'peer-1.pem'), 'utf8'),
+        ];
+        await writeFile(
+          path,
+          own.slice(0, own.indexOf('-----BEGIN PRIVATE')) + other.slice(other.indexOf('-----BEGIN PRIVATE')),
+        );
+      },
+    ],
+    ['a file that others may read', (path) => chmod(path, 0o640)],
+    [
+      'a link to itself',
+      async (path) => {
+        await rm(path);
+        await symlink(path, path);
+      },
+    ],
+    [
+      'a link that leads nowhere',
+      async (path, folder) => {
+        await rm(path);
+        await symlink(join(folder, 'gone'), path);
+      },
+    ],
+    ['an authority that was renamed by hand', (path) => link(path, `${path}.bak`)],
+    [
+      'a file in place of the folder',
+      async (path, folder) => {
+        await rm(join(folder, 'orders'), { recursive: true });
+        await writeFile(join(folder, 'orders'), path);
+      },
+    ],
+  ];
+
+  test.each(damage)('%s', (_what, spoil) =>
+    inKeystore(async (keystore, folder) => {
+      await keystore.ensureAuthority('carts', 'peer-1', dayMs);
+      await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      await spoil(join(folder, 'orders', 'peer-1.pem'), folder);
+      expect(await codeOf(() => keystore.authorities('orders'))).toBe('keystore-damaged');
+      expect(await codeOf(() => keystore.ensureAuthority('orders', 'peer-2', dayMs))).toBe('keystore-damaged');
+      expect(await codeOf(() => keystore.authorities('carts'))).toBe('nothing was thrown');
+    }),
+  );
+
+  test('a folder that cannot be made', () =>
+    inTemporaryFolder(async (parent) => {
+      await writeFile(join(parent, 'file'), '');
+      const open = () => openFileKeystore({ folder: join(parent, 'file', 'keystore'), clock: clockAt(startMs) });
+      expect(await codeOf(open)).toBe('keystore-damaged');
+    }));
+});
+
+describe('a crash half-way', () => {
+  test('before the authority appeared: it is made, and the rest is cleared away', () =>
+    inKeystore(async (keystore, folder) => {
+      await mkdir(join(folder, 'orders'), { mode: 0o700 });
+      await writeFile(join(folder, 'orders', '.peer-1.pem.0123456789ab.tmp'), '-----BEGIN CERT', { mode: 0o600 });
+      await writeFile(join(folder, 'orders', '.peer-10.pem.0123456789ab.tmp'), 'of another', { mode: 0o600 });
+      expect(await keystore.authorities('orders')).toEqual({});
+      await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      expect((await readdir(join(folder, 'orders'))).toSorted()).toEqual([
+        '.peer-10.pem.0123456789ab.tmp',
+        'peer-1.pem',
+      ]);
+    }));
+
+  test('after it appeared: the one that appeared stays', () =>
+    inKeystore(async (keystore, folder, clock) => {
+      const first = await keystore.ensureAuthority('orders', 'peer-1', dayMs);
+      await link(join(folder, 'orders', 'peer-1.pem'), join(folder, 'orders', '.peer-1.pem.0123456789ab.tmp'));
+      const after = await openFileKeystore({ folder, clock });
+      expect(await after.ensureAuthority('orders', 'peer-1', dayMs)).toEqual(first);
+    }));
+});

@@ -86,7 +86,11 @@ class Run {
     try {
       await this.#act(step, live);
     } catch (cause) {
-      error = asQuorateError(cause, { code: 'step-failed', kind: 'transient', operation: `${step.action} ${step.target}` });
+      error = asQuorateError(cause, {
+        code: 'step-failed',
+        kind: 'transient',
+        operation: `${step.action} ${step.target}`,
+      });
     }
     const result: StepResult = {
       id: step.id,
@@ -125,11 +129,15 @@ class Run {
     log.info({}, 'step begins');
     await module.act(step, context);
     let missing: string | undefined;
-    const seen = await waitUntil(sight.clock, { timeoutMs: module.timeoutMs, intervalMs: 25, signal: lease.lost }, async () => {
-      const now = await observe(spec, sight, live);
-      missing = module.missing(step, now, context);
-      return missing === undefined ? now : undefined;
-    });
+    const seen = await waitUntil(
+      sight.clock,
+      { timeoutMs: module.timeoutMs, intervalMs: 25, signal: lease.lost },
+      async () => {
+        const now = await observe(spec, sight, live);
+        missing = module.missing(step, now, context);
+        return missing === undefined ? now : undefined;
+      },
+    );
     if (!seen.seen) {
       throw new QuorateError({
         code: 'step-not-seen',
@@ -165,5 +173,10 @@ function staleError(plan: Plan): QuorateError {
 }
 
 function interrupted(plan: Plan, reason: string): QuorateError {
-  return new QuorateError({ code: 'run-superseded', kind: 'waiting', operation: `apply ${plan.cluster}`, summary: reason });
+  return new QuorateError({
+    code: 'run-superseded',
+    kind: 'waiting',
+    operation: `apply ${plan.cluster}`,
+    summary: reason,
+  });
 }

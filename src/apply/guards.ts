@@ -1,5 +1,11 @@
 import { QuorateError } from '../base/errors.ts';
-import { isHealthy, type LiveCluster, type LiveHostFacts, type LiveMember, type LiveState } from '../observe/live-state.ts';
+import {
+  isHealthy,
+  type LiveCluster,
+  type LiveHostFacts,
+  type LiveMember,
+  type LiveState,
+} from '../observe/live-state.ts';
 import type { Step } from '../plan/plan.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 
@@ -83,7 +89,11 @@ function backedUp(input: GuardInput): void {
   const { clusterId } = cluster(input);
   if (input.backup === null) refuse(input, 'backup-missing', 'no verified backup was taken in this run');
   else if (input.backup.clusterId !== clusterId)
-    refuse(input, 'backup-missing', `backup ${input.backup.name} is of cluster ${input.backup.clusterId}, not ${clusterId}`);
+    refuse(
+      input,
+      'backup-missing',
+      `backup ${input.backup.name} is of cluster ${input.backup.clusterId}, not ${clusterId}`,
+    );
 }
 
 function voters(input: GuardInput): readonly LiveMember[] {
@@ -97,13 +107,15 @@ function tolerance(members: readonly LiveMember[]): number {
 
 function allHealthy(input: GuardInput, except?: string): void {
   const sick = voters(input).filter((member) => member.id !== except && !isHealthy(member));
-  if (sick.length > 0) refuse(input, 'not-healthy', `${sick.map((member) => member.name || member.id).join(', ')} is not healthy`);
+  if (sick.length > 0)
+    refuse(input, 'not-healthy', `${sick.map((member) => member.name || member.id).join(', ')} is not healthy`);
 }
 
 function facts(input: GuardInput, host = input.step.target): LiveHostFacts {
   const found = input.live.hosts.find((candidate) => candidate.name === host);
   if (found === undefined) return refuse(input, 'host-unknown', `no host ${host} in the spec or on record`);
-  if (!found.facts.known) return refuse(input, 'agent-unreachable', `the agent of ${host} does not answer (${found.facts.reason})`);
+  if (!found.facts.known)
+    return refuse(input, 'agent-unreachable', `the agent of ${host} does not answer (${found.facts.reason})`);
   return found.facts.value;
 }
 
@@ -119,7 +131,8 @@ function guardRestart(input: GuardInput): void {
     return;
   }
   const rest = all.filter((member) => member.id !== target.id).filter(isHealthy).length;
-  if (rest < Math.trunc(all.length / 2) + 1) refuse(input, 'quorum-at-risk', `only ${rest} of ${all.length} voters would be left`);
+  if (rest < Math.trunc(all.length / 2) + 1)
+    refuse(input, 'quorum-at-risk', `only ${rest} of ${all.length} voters would be left`);
   if (cluster(input).leaderId === target.id && all.length > 1)
     refuse(input, 'leader-must-move', `${input.step.target} leads; it hands over before it is restarted`);
 }
@@ -136,14 +149,18 @@ function guardAdd(input: GuardInput): void {
   const { members, clusterId } = cluster(input);
   const others = members.filter((member) => member.isLearner && !isTarget(input, member));
   if (others.length > 0) refuse(input, 'membership-change-in-progress', `learner ${others[0]?.id} is still joining`);
-  if (voters(input).length > input.spec.members) refuse(input, 'too-many-members', `${voters(input).length} voters run, ${input.spec.members} are declared`);
+  if (voters(input).length > input.spec.members)
+    refuse(input, 'too-many-members', `${voters(input).length} voters run, ${input.spec.members} are declared`);
   if (!input.spec.hosts.some((host) => host.name === input.step.target && !host.cordon))
     refuse(input, 'host-not-declared', `${input.step.target} is not a host of the spec, or it is cordoned`);
-  if (voters(input).some((member) => isTarget(input, member))) refuse(input, 'already-a-member', `${input.step.target} runs a voter already`);
+  if (voters(input).some((member) => isTarget(input, member)))
+    refuse(input, 'already-a-member', `${input.step.target} runs a voter already`);
   const { data } = facts(input).member;
   if (data.state === 'empty') return;
-  const isOwn = data.clusterId === clusterId && members.some((member) => member.isLearner && member.id === data.memberId);
-  if (!isOwn) refuse(input, 'hosts-not-empty', `${input.step.target} holds data of ${data.clusterId ?? 'an unknown cluster'}`);
+  const isOwn =
+    data.clusterId === clusterId && members.some((member) => member.isLearner && member.id === data.memberId);
+  if (!isOwn)
+    refuse(input, 'hosts-not-empty', `${input.step.target} holds data of ${data.clusterId ?? 'an unknown cluster'}`);
 }
 
 function isTarget(input: GuardInput, member: LiveMember): boolean {
@@ -175,10 +192,12 @@ function guardRemove(input: GuardInput): void {
     (host) => host.name === target.host && host.facts.known && host.facts.value.member.data.state === 'empty',
   );
   if (isWiped) return;
-  if (rest.length < input.spec.members) refuse(input, 'too-few-members', `${rest.length} voters would be left, ${input.spec.members} are declared`);
+  if (rest.length < input.spec.members)
+    refuse(input, 'too-few-members', `${rest.length} voters would be left, ${input.spec.members} are declared`);
   if (tolerance(all) >= 1 && tolerance(rest) < 1 && input.spec.members > 2)
     refuse(input, 'quorum-at-risk', 'not one more failure could be borne, and the spec does not declare that');
-  if (leaderId === target.id) refuse(input, 'leader-must-move', `${target.name} leads; it hands over before it is removed`);
+  if (leaderId === target.id)
+    refuse(input, 'leader-must-move', `${target.name} leads; it hands over before it is removed`);
 }
 
 /** Only what no member list names is moved away, and only this cluster's data. */
@@ -188,8 +207,11 @@ function guardArchive(input: GuardInput): void {
   if (data.state === 'empty') return;
   if (data.clusterId !== undefined && data.clusterId !== clusterId)
     refuse(input, 'hosts-not-empty', `the data on ${input.step.target} belongs to cluster ${data.clusterId}`);
-  const holder = members.find((member) => (data.memberId === undefined ? member.host === input.step.target : member.id === data.memberId));
-  if (holder !== undefined) refuse(input, 'still-a-member', `${input.step.target} holds the data of member ${holder.id}, which is on the list`);
+  const holder = members.find((member) =>
+    data.memberId === undefined ? member.host === input.step.target : member.id === data.memberId,
+  );
+  if (holder !== undefined)
+    refuse(input, 'still-a-member', `${input.step.target} holds the data of member ${holder.id}, which is on the list`);
 }
 
 function guardStart(input: GuardInput): void {
@@ -198,7 +220,11 @@ function guardStart(input: GuardInput): void {
   const recorded = input.live.record.known ? input.live.record.value?.record.clusterId : undefined;
   const expected = recorded ?? latched?.clusterId;
   if (expected !== undefined && data.clusterId !== undefined && expected !== data.clusterId)
-    refuse(input, 'cluster-id-mismatch', `${input.step.target} holds data of ${data.clusterId}, the cluster is ${expected}`);
+    refuse(
+      input,
+      'cluster-id-mismatch',
+      `${input.step.target} holds data of ${data.clusterId}, the cluster is ${expected}`,
+    );
 }
 
 function guardIssue(input: GuardInput): void {
@@ -226,17 +252,21 @@ function guardBootstrap(input: GuardInput): void {
   if (words?.id !== step.detail.bootstrapId || words?.from !== 'empty')
     return refuse(input, 'bootstrap-not-declared', `the spec does not declare bootstrap ${step.detail.bootstrapId}`);
   if (live.etcd.known) return refuse(input, 'hosts-not-empty', `cluster ${live.etcd.value.clusterId} is running`);
-  if (operation !== undefined && operation !== null) return refuse(input, 'bootstrap-interrupted', `bootstrap ${operation.bootstrapId} is half done`);
+  if (operation !== undefined && operation !== null)
+    return refuse(input, 'bootstrap-interrupted', `bootstrap ${operation.bootstrapId} is half done`);
   const isGivenUp = (clusterId: string | null | undefined): boolean =>
     clusterId === null || clusterId === undefined || clusterId === words.discardData;
-  if (record?.bootstrapIds.includes(words.id) === true) refuse(input, 'bootstrap-id-used', `bootstrap ${words.id} has run before`);
-  if (!isGivenUp(record?.clusterId)) refuse(input, 'discard-not-confirmed', `cluster ${record?.clusterId} is on record`);
+  if (record?.bootstrapIds.includes(words.id) === true)
+    refuse(input, 'bootstrap-id-used', `bootstrap ${words.id} has run before`);
+  if (!isGivenUp(record?.clusterId))
+    refuse(input, 'discard-not-confirmed', `cluster ${record?.clusterId} is on record`);
   const backup = live.backups.value[0];
   if (backup !== undefined && words.discardData === undefined)
     refuse(input, 'discard-not-confirmed', `the store holds backup ${backup.name} of a cluster of this name`);
   for (const host of live.hosts) {
     const { data, latched } = facts(input, host.name).member;
-    if (!isGivenUp(latched?.clusterId)) refuse(input, 'discard-not-confirmed', `${host.name} remembers cluster ${latched?.clusterId}`);
+    if (!isGivenUp(latched?.clusterId))
+      refuse(input, 'discard-not-confirmed', `${host.name} remembers cluster ${latched?.clusterId}`);
     if (data.state === 'present' && (data.clusterId === undefined || data.clusterId !== words.discardData))
       refuse(input, 'hosts-not-empty', `${host.name} holds data of ${data.clusterId ?? 'an unknown cluster'}`);
   }

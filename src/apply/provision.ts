@@ -1,6 +1,6 @@
 import type { AgentCommands } from '../agent/wire.ts';
-import { memberNames } from '../tls/names.ts';
 import type { HostSpec, TrustDomain } from '../spec/cluster-spec.ts';
+import { memberNames } from '../tls/names.ts';
 import type { StepContext } from './step-module.ts';
 
 const domains: readonly TrustDomain[] = ['peer', 'client'];
@@ -22,7 +22,12 @@ export async function ensureAuthorities(context: StepContext): Promise<void> {
 }
 
 /** The host makes the key and keeps it; the names come from the spec, never from the request. */
-export async function issueLeaf(host: HostSpec, domain: TrustDomain, commands: AgentCommands, context: StepContext): Promise<void> {
+export async function issueLeaf(
+  host: HostSpec,
+  domain: TrustDomain,
+  commands: AgentCommands,
+  context: StepContext,
+): Promise<void> {
   const { tls, name: cluster } = context.spec;
   const csr = await commands.createCsr({ domain, keyType: tls.leaf.keyType });
   const certificate = await context.sight.keystore.issueLeaf(cluster, tls[domain].issue, {

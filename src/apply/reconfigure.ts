@@ -8,15 +8,19 @@ import type { StepContext } from './step-module.ts';
  */
 export async function retryReconfiguration<T>(context: StepContext, change: () => Promise<T>): Promise<T> {
   let last: unknown;
-  const waited = await waitUntil(context.sight.clock, { timeoutMs: 30_000, intervalMs: 250, signal: context.signal }, async () => {
-    try {
-      return { value: await change() };
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== 'unhealthy-cluster') throw error;
-      last = error;
-      return undefined;
-    }
-  });
+  const waited = await waitUntil(
+    context.sight.clock,
+    { timeoutMs: 30_000, intervalMs: 250, signal: context.signal },
+    async () => {
+      try {
+        return { value: await change() };
+      } catch (error) {
+        if (!(error instanceof QuorateError) || error.code !== 'unhealthy-cluster') throw error;
+        last = error;
+        return undefined;
+      }
+    },
+  );
   if (waited.seen) return waited.value.value;
   throw last;
 }

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../base/canonical.ts';
-import { readRecord, writeRecord } from '../backup/record.ts';
+import { markClusterCreated, readRecord, writeRecord } from '../backup/record.ts';
 import type { ClusterRecord, ObjectStore } from '../backup/store.ts';
+import { canonicalJson } from '../base/canonical.ts';
 import { isHealthy, type LiveState } from '../observe/live-state.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 
@@ -11,22 +11,36 @@ import type { ClusterSpec } from '../spec/cluster-spec.ts';
  */
 export async function settleRecord(spec: ClusterSpec, live: LiveState, store: ObjectStore): Promise<void> {
   if (!live.etcd.known) return;
-  const stored = await readRecord(store);
+  const stored = await readRecord(store, spec.name);
   const settled = settledRecord(spec, live, stored?.record ?? null);
   if (settled === undefined) return;
   if (stored !== undefined && stored !== null && canonicalJson(settled) === canonicalJson(stored.record)) return;
   await writeRecord(store, settled, stored?.tag ?? null);
+  if (settled.operation !== null || settled.clusterId === null) return;
+  // What etcd-manager would look for: a store without it reads as that of a new cluster.
+  await markClusterCreated(store, {
+    memberCount: settled.members,
+    etcdVersion: spec.version,
+    createdAtMs: live.observedAtMs,
+  });
 }
 
 /** Undefined: nothing may be written. */
-export function settledRecord(spec: ClusterSpec, live: LiveState, previous: ClusterRecord | null): ClusterRecord | undefined {
+export function settledRecord(
+  spec: ClusterSpec,
+  live: LiveState,
+  previous: ClusterRecord | null,
+): ClusterRecord | undefined {
   if (!live.etcd.known) return undefined;
   const { clusterId, members } = live.etcd.value;
-  if (previous?.clusterId !== undefined && previous.clusterId !== null && previous.clusterId !== clusterId) return undefined;
+  if (previous?.clusterId !== undefined && previous.clusterId !== null && previous.clusterId !== clusterId)
+    return undefined;
   const voters = members.filter((member) => !member.isLearner);
   const isWhole = voters.length === spec.members && voters.length === members.length && voters.every(isHealthy);
   const revisions = members.flatMap((member) => (member.status.known ? [member.status.value.revision] : []));
-  const bootstrapIds = live.hosts.flatMap((host) => (host.facts.known ? (host.facts.value.member.latched?.bootstrapId ?? []) : []));
+  const bootstrapIds = live.hosts.flatMap((host) =>
+    host.facts.known ? (host.facts.value.member.latched?.bootstrapId ?? []) : [],
+  );
   const versions = members.flatMap((member) => (member.status.known ? [member.status.value.version] : []));
   const lastRevision = Math.max(previous?.lastRevision ?? 0, ...revisions);
   return {
@@ -39,7 +53,8 @@ export function settledRecord(spec: ClusterSpec, live: LiveState, previous: Clus
     hosts: placesOf(live, previous),
     operation: isWhole ? null : (previous?.operation ?? null),
     // Written in leaps: a restore adds far more than this on top, and the record is spared a write a loop.
-    lastRevision: lastRevision - (previous?.lastRevision ?? 0) < 10_000 && previous !== null ? previous.lastRevision : lastRevision,
+    lastRevision:
+      lastRevision - (previous?.lastRevision ?? 0) < 10_000 && previous !== null ? previous.lastRevision : lastRevision,
   };
 }
 

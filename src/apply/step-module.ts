@@ -1,11 +1,11 @@
 import type { AgentCommands } from '../agent/wire.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { clientUrl, type ClusterSpec, type HostSpec } from '../spec/cluster-spec.ts';
 import type { EtcdApi } from '../etcd/api.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Sight } from '../observe/sight.ts';
 import type { Step } from '../plan/plan.ts';
+import { type ClusterSpec, clientUrl, type HostSpec } from '../spec/cluster-spec.ts';
 
 /** One action: how it is done, and how it is seen from outside that it is done. */
 export interface StepModule {

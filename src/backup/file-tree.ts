@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { QuorateError, systemErrorCode } from '../base/errors.ts';
 import { syncFolder } from '../base/files.ts';
 import { isKey } from './keys.ts';
-import { storeDenied } from './store-errors.ts';
 import type { StoredObject } from './store.ts';
+import { storeDenied } from './store-errors.ts';
 
 /** Three objects per backup and one per run: more than 60 000 backups. */
 const maxObjects = 200_000;

@@ -1,14 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import {
+  Composer,
+  type CST,
   type Document as YamlDocument,
   isAlias,
   isMap,
   isNode,
   isScalar,
   isSeq,
+  Lexer,
   type Node,
   type Pair,
-  parseAllDocuments,
+  Parser,
   visit,
 } from 'yaml';
 import type { Diagnostic } from './diagnostics.ts';
@@ -48,8 +51,8 @@ const maxAliases = 100;
 /** What people write has fewer and shorter lines; a file made of one construct costs the parser seconds beyond them. */
 const maxLines = 10_000;
 const maxLineLength = 8192;
-/** Opening brackets in a file. The parser takes milliseconds for this many and seconds for a file full of them. */
-const maxBrackets = 10_000;
+/** Mappings and lists inside of each other; the deepest place of any file of ours is 8. */
+const maxDepth = 64;
 
 const summaries = {
   'document-too-large': 'The file is too large',
@@ -95,16 +98,12 @@ export function parseDocument(file: string, content: Uint8Array | string): Parse
   const lines = lineStarts(text);
   const report: Report = (code, offset, detail) => reportAt(code, place(lines, offset), detail);
   try {
-    const yaml = parseAllDocuments(text, {
-      prettyErrors: false,
-      schema: 'core',
-      resolveKnownTags: false,
-      stringKeys: true,
-      // The parser's own check compares every pair of keys: half a minute for a file full of keys.
-      uniqueKeys: false,
-      logLevel: 'error',
-    });
-    const documents = Array.isArray(yaml) ? yaml : [];
+    const documents = readDocuments(text);
+    if ('tooDeepAt' in documents) {
+      const detail = `More than ${maxDepth} mappings and lists are open inside of each other here.`;
+      report('too-deeply-nested', Math.min(documents.tooDeepAt, text.length), detail);
+      return { diagnostics };
+    }
     const [first, second] = documents;
     const isBlank = first === undefined || first.contents === null || emptyScalar(first.contents);
     if (isBlank && second === undefined && (first?.errors.length ?? 0) === 0) {
@@ -118,7 +117,7 @@ export function parseDocument(file: string, content: Uint8Array | string): Parse
     const firstAlias = checkStructure(first, report);
     return finish(file, first, lines, diagnostics, (detail) => report('too-many-aliases', firstAlias, detail));
   } catch (error) {
-    // The parser recurses; what it cannot take is refused as a whole.
+    // Nothing is known to lead here; a file that does is refused rather than trusted.
     reportAt('yaml-syntax', start, `The YAML parser gave up: ${describeError(error)}.`);
     return { diagnostics };
   }
@@ -131,10 +130,33 @@ function excessOf(text: string): { readonly line: number; readonly detail: strin
     return { line: maxLines + 1, detail: `Found ${lines.length} lines; at most ${maxLines} are read.` };
   const long = lines.findIndex((line) => line.length > maxLineLength);
   if (long >= 0) return { line: long + 1, detail: `A line is longer than ${maxLineLength} characters.` };
-  const brackets = text.match(/[[{]/g)?.length ?? 0;
-  return brackets > maxBrackets
-    ? { line: 1, detail: `Found ${brackets} opening brackets; at most ${maxBrackets} are read.` }
-    : undefined;
+  return undefined;
+}
+
+/**
+ * Reads the text piece by piece and gives up before the parser holds more open mappings and lists than
+ * allowed. What comes after recurses over them, and a stack that is used up there can end the process.
+ * Gives the offset at which it gave up.
+ */
+function readDocuments(text: string): readonly YamlDocument.Parsed[] | { readonly tooDeepAt: number } {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > maxDepth) return { tooDeepAt: parser.offset };
+  }
+  tokens.push(...parser.end());
+  const composer = new Composer({
+    schema: 'core',
+    resolveKnownTags: false,
+    stringKeys: true,
+    // The parser's own check compares every pair of keys: half a minute for a file full of keys.
+    uniqueKeys: false,
+    logLevel: 'error',
+  });
+  return [...composer.compose(tokens)].filter(
+    (document): document is YamlDocument.Parsed => document.contents !== undefined,
+  );
 }
 
 function finish(

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
 import { QuorateError } from '../base/errors.ts';
+import { type Pass, reconcile } from '../controller/reconcile.ts';
 import type { World } from '../controller/world.ts';
-import { reconcile, type Pass } from '../controller/reconcile.ts';
 import { renderPlanText } from '../report/plan-text.ts';
 import { renderRunEvent } from '../report/run-text.ts';
-import { desiredAt, select, withWorld, type SelectedCluster } from './context.ts';
+import { desiredAt, type SelectedCluster, select, withWorld } from './context.ts';
 import { worst } from './controller.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { readPlans } from './plan.ts';
@@ -32,7 +32,13 @@ export async function applyCommand(options: ApplyOptions, terminal: Terminal): P
       codes.push(await applyOne(world, cluster, digest, stop, terminal));
     }
     if (approved !== undefined && codes.length === 0) {
-      throw new QuorateError({ code: 'plan-stale', kind: 'waiting', operation: 'apply', summary: 'the plan names no cluster of this commit', remedy: 'Make the plan again.' });
+      throw new QuorateError({
+        code: 'plan-stale',
+        kind: 'waiting',
+        operation: 'apply',
+        summary: 'the plan names no cluster of this commit',
+        remedy: 'Make the plan again.',
+      });
     }
     return worst(codes);
   });

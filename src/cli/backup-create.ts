@@ -2,8 +2,8 @@ import { takeClusterBackup } from '../apply/take-backup.ts';
 import { silentLogger } from '../base/log.ts';
 import { formatSize } from '../base/size.ts';
 import { observe } from '../observe/observe.ts';
-import { desiredAt, selectOne, withWorld } from './context.ts';
 import { runBackupList, runBackupVerify } from './backup.ts';
+import { desiredAt, selectOne, withWorld } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
@@ -31,7 +31,10 @@ export async function backupCreateCommand(options: BackupOptions, terminal: Term
       signal: stopSignal(),
     });
     if (options.format === 'json') terminal.out(`${JSON.stringify(backup, undefined, 2)}\n`);
-    else terminal.out(`${backup.name}  ${formatSize(backup.proof?.dbSizeBytes ?? 0)} at revision ${backup.proof?.revision ?? '?'}, verified\n`);
+    else
+      terminal.out(
+        `${backup.name}  ${formatSize(backup.proof?.dbSizeBytes ?? 0)} at revision ${backup.proof?.revision ?? '?'}, verified\n`,
+      );
     return exitCodes.done;
   });
 }

@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../base/log.ts';
-import { defaultBinarySettings, fetchBinary, listBinaries, type BinariesCommand } from './binaries.ts';
+import { type BinariesCommand, defaultBinarySettings, fetchBinary, listBinaries } from './binaries.ts';
 import { stopSignal } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
 

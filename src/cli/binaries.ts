@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import { formatDuration } from '../base/duration.ts';
 import type { Logger } from '../base/log.ts';
-import type { BinariesOptions, BinaryFact } from '../etcd/binaries.ts';
-import { createBinaries } from '../etcd/binaries.ts';
 import { userCacheDir } from '../etcd/binaries/cache-dir.ts';
 import { binarySources } from '../etcd/binaries/source.ts';
+import type { BinariesOptions, BinaryFact } from '../etcd/binaries.ts';
+import { createBinaries } from '../etcd/binaries.ts';
 
 export type BinarySettings = Pick<BinariesOptions, 'dirs' | 'sources' | 'cacheDir' | 'releaseUrl'>;
 

@@ -36,7 +36,10 @@ export interface SelectedCluster extends DesiredCluster {
 /** The named cluster, or all. Findings that keep a spec from being used end the command, with their places. */
 export function select(desired: Desired, name: string | undefined): readonly SelectedCluster[] {
   const chosen = name === undefined ? desired.clusters : desired.clusters.filter((cluster) => cluster.name === name);
-  const findings = [...(name === undefined || chosen.length === 0 ? desired.diagnostics : []), ...chosen.flatMap((cluster) => cluster.diagnostics)];
+  const findings = [
+    ...(name === undefined || chosen.length === 0 ? desired.diagnostics : []),
+    ...chosen.flatMap((cluster) => cluster.diagnostics),
+  ];
   const errors = findings.filter((diagnostic) => diagnostic.severity === 'error');
   if (errors.length > 0) {
     throw new QuorateError({
@@ -46,7 +49,9 @@ export function select(desired: Desired, name: string | undefined): readonly Sel
       summary: `\n${errors.map(formatDiagnostic).join('\n')}`,
     });
   }
-  const readable = chosen.flatMap((cluster) => (cluster.spec === undefined ? [] : [{ ...cluster, spec: cluster.spec }]));
+  const readable = chosen.flatMap((cluster) =>
+    cluster.spec === undefined ? [] : [{ ...cluster, spec: cluster.spec }],
+  );
   if (readable.length > 0 || name === undefined) return readable;
   throw new QuorateError({
     code: 'cluster-unknown',

@@ -1,17 +1,23 @@
-import { stopSignal } from './stop-signal.ts';
+import type { PassResult } from '../controller/cluster-loop.ts';
 import { loadControllerConfig } from '../controller/config.ts';
 import { runController, runOnce } from '../controller/controller.ts';
-import type { PassResult } from '../controller/cluster-loop.ts';
 import { openWorld } from '../controller/world.ts';
 import { configPath } from './context.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { stopSignal } from './stop-signal.ts';
 import { errorText, type Terminal } from './terminal.ts';
 
 /** `quorate controller`: runs until it is told to stop; with `--once`, until nothing is left to do. */
-export async function controllerCommand(options: { config?: string; once?: boolean }, terminal: Terminal): Promise<number> {
+export async function controllerCommand(
+  options: { config?: string; once?: boolean },
+  terminal: Terminal,
+): Promise<number> {
   const world = await openWorld(await loadControllerConfig(configPath(options.config)));
   try {
-    world.log.info({ repository: world.repository.name, ref: world.repository.ref, pid: process.pid }, 'controller starts');
+    world.log.info(
+      { repository: world.repository.name, ref: world.repository.ref, pid: process.pid },
+      'controller starts',
+    );
     if (options.once !== true) {
       await runController(world, stopSignal());
       world.log.info({}, 'controller has stopped; etcd keeps running');
@@ -53,7 +59,8 @@ function reportPass(cluster: string, { pass }: Extract<PassResult, { type: 'pass
     terminal.err(errorText(outcome.error));
     return exitCodeOf(outcome.error);
   }
-  for (const refusal of plan.refusals) terminal.err(`${cluster}: refused [${refusal.code}]: ${refusal.detail}\n  What to do: ${refusal.remedy}\n`);
+  for (const refusal of plan.refusals)
+    terminal.err(`${cluster}: refused [${refusal.code}]: ${refusal.detail}\n  What to do: ${refusal.remedy}\n`);
   if (plan.refusals.length > 0) return exitCodes.refused;
   for (const wait of plan.waits) terminal.err(`${cluster}: waiting [${wait.code}]: ${wait.detail}\n`);
   if (plan.waits.length > 0) return exitCodes.error;

@@ -6,7 +6,7 @@ import { QuorateError } from '../base/errors.ts';
 import { replaceFile } from '../base/files.ts';
 import { silentLogger } from '../base/log.ts';
 import { createBinaries } from '../etcd/binaries.ts';
-import { clientUrl, type ClusterSpec } from '../spec/cluster-spec.ts';
+import { type ClusterSpec, clientUrl } from '../spec/cluster-spec.ts';
 import { issueClientCredentials } from '../tls/client-credentials.ts';
 import { defaultBinarySettings } from './binaries.ts';
 import { desiredAt, selectOne, withWorld } from './context.ts';
@@ -43,7 +43,6 @@ export async function etcdctlCommand(options: EtcdctlOptions, args: readonly str
       return {
         binary: found.etcdctl,
         environment: {
-          ETCDCTL_API: '3',
           ETCDCTL_ENDPOINTS: endpoints(spec, options.member).join(','),
           ETCDCTL_CACERT: await file('ca.pem', credentials.ca),
           ETCDCTL_CERT: await file('client.pem', credentials.certificate),
@@ -52,7 +51,13 @@ export async function etcdctlCommand(options: EtcdctlOptions, args: readonly str
       };
     });
     if (binary === null) {
-      throw new QuorateError({ code: 'etcdctl-missing', kind: 'stalled', operation: 'run etcdctl', summary: 'this release came without etcdctl', remedy: 'Install etcdctl of the same minor on the PATH.' });
+      throw new QuorateError({
+        code: 'etcdctl-missing',
+        kind: 'stalled',
+        operation: 'run etcdctl',
+        summary: 'this release came without etcdctl',
+        remedy: 'Install etcdctl of the same minor on the PATH.',
+      });
     }
     return await run(binary, args, environment);
   } finally {

@@ -1,9 +1,9 @@
-import { describeError, QuorateError } from '../base/errors.ts';
 import type { HostFacts } from '../agent/wire.ts';
+import { describeError, QuorateError } from '../base/errors.ts';
 import { formatSize } from '../base/size.ts';
 import type { World } from '../controller/world.ts';
 import { renderTable } from '../report/table.ts';
-import { desiredAt, withWorld, type SelectedCluster } from './context.ts';
+import { desiredAt, type SelectedCluster, withWorld } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -33,13 +33,22 @@ export async function psCommand(options: HostOptions, terminal: Terminal): Promi
 }
 
 /** `quorate logs`: the end of a member's log. */
-export async function logsCommand(options: HostOptions & { readonly lines: number }, terminal: Terminal): Promise<number> {
+export async function logsCommand(
+  options: HostOptions & { readonly lines: number },
+  terminal: Terminal,
+): Promise<number> {
   return withWorld(options.config, async (world) => {
     const [place] = await placesOf(world, options.host);
     if (place === undefined) throw noHost(options.host ?? '', []);
     const cluster = options.cluster ?? place.clusters[0];
     if (cluster === undefined || (options.cluster === undefined && place.clusters.length > 1)) {
-      throw new QuorateError({ code: 'cluster-not-named', kind: 'invalid', operation: `read logs of ${place.name}`, summary: 'several clusters use this host', remedy: `Name one: --cluster ${place.clusters.join(' | ')}` });
+      throw new QuorateError({
+        code: 'cluster-not-named',
+        kind: 'invalid',
+        operation: `read logs of ${place.name}`,
+        summary: 'several clusters use this host',
+        remedy: `Name one: --cluster ${place.clusters.join(' | ')}`,
+      });
     }
     const lines = await world.agent(place).logs(cluster, options.lines);
     terminal.out(lines.map((line) => `${line}\n`).join(''));
@@ -64,7 +73,13 @@ async function placesOf(world: World, name: string | undefined): Promise<readonl
 }
 
 function noHost(name: string, known: readonly string[]): QuorateError {
-  return new QuorateError({ code: 'host-unknown', kind: 'invalid', operation: `find host ${name}`, summary: 'no spec names it', remedy: `Hosts: ${known.join(', ') || 'none'}.` });
+  return new QuorateError({
+    code: 'host-unknown',
+    kind: 'invalid',
+    operation: `find host ${name}`,
+    summary: 'no spec names it',
+    remedy: `Hosts: ${known.join(', ') || 'none'}.`,
+  });
 }
 
 async function look(world: World, place: Place): Promise<{ place: Place; facts?: HostFacts; error: string }> {
@@ -81,6 +96,15 @@ function rowsOf(place: Place, facts: HostFacts): readonly (readonly string[])[] 
     const free = formatSize(facts.disk.freeBytes);
     if (member === undefined) return [place.name, cluster, 'absent', '-', '-', '-', 'empty', free];
     const { process: etcd, data } = member;
-    return [place.name, cluster, etcd.state, String(etcd.pid ?? '-'), etcd.version ?? '-', data.memberId ?? '-', data.state, free];
+    return [
+      place.name,
+      cluster,
+      etcd.state,
+      String(etcd.pid ?? '-'),
+      etcd.version ?? '-',
+      data.memberId ?? '-',
+      data.state,
+      free,
+    ];
   });
 }

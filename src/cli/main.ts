@@ -11,7 +11,8 @@ const program = new Command('quorate')
   .showHelpAfterError('(quorate --help lists the commands)')
   .exitOverride();
 
-const config = (): Option => new Option('--config <file>', 'controller.yaml; default $QUORATE_CONFIG, then ./controller.yaml');
+const config = (): Option =>
+  new Option('--config <file>', 'controller.yaml; default $QUORATE_CONFIG, then ./controller.yaml');
 const cluster = (): Option => new Option('--cluster <name>', 'one cluster; default all, or the only one');
 const format = (...choices: string[]): Option => new Option('--format <format>').choices(choices).default(choices[0]);
 
@@ -30,11 +31,19 @@ command('init', 'scaffold a fleet: Git repository, configuration, certificates')
   .argument('<dir>', 'a new or empty folder')
   .option('--cluster <name>', 'name of the first cluster')
   .option('--version <version>', 'etcd release')
-  .option('--host <name=ip:port>', 'a host and the port of its agent; repeat for each', (value: string, all: string[]) => [...all, value], [])
+  .option(
+    '--host <name=ip:port>',
+    'a host and the port of its agent; repeat for each',
+    (value: string, all: string[]) => [...all, value],
+    [],
+  )
   .action(
     run(async (dir: string, options: { cluster?: string; version?: string; host: string[] }) => {
       const { init, parseHost } = await import('./init.ts');
-      return init({ dir, cluster: options.cluster, version: options.version, hosts: options.host.map(parseHost) }, { write: terminal.out });
+      return init(
+        { dir, cluster: options.cluster, version: options.version, hosts: options.host.map(parseHost) },
+        { write: terminal.out },
+      );
     }),
   );
 
@@ -45,7 +54,11 @@ command('agent', 'serve one host: its etcd processes, data and keys')
 command('controller', 'make clusters what Git says, and keep them so')
   .addOption(config())
   .option('--once', 'stop when nothing is left to do')
-  .action(run(async (options: { config?: string; once?: boolean }) => (await import('./controller.ts')).controllerCommand(options, terminal)));
+  .action(
+    run(async (options: { config?: string; once?: boolean }) =>
+      (await import('./controller.ts')).controllerCommand(options, terminal),
+    ),
+  );
 
 command('validate', 'check cluster specs')
   .argument('<path...>', 'files or folders')
@@ -58,28 +71,42 @@ command('plan', 'show what would be done, and why')
   .addOption(format('text', 'json', 'markdown'))
   .option('--out <file>', 'write the plan for `apply --plan`')
   .option('--detailed-exitcode', '0 nothing to do, 2 changes pending')
-  .action(run(async (options: import('./plan.ts').PlanOptions) => (await import('./plan.ts')).planCommand(options, terminal)));
+  .action(
+    run(async (options: import('./plan.ts').PlanOptions) => (await import('./plan.ts')).planCommand(options, terminal)),
+  );
 
 command('apply', 'make a plan and apply it now')
   .addOption(config())
   .addOption(cluster())
   .option('--ref <rev>', 'branch, tag or commit; default the followed ref')
   .option('--plan <file>', 'only if this plan is still the right one')
-  .action(run(async (options: import('./apply.ts').ApplyOptions) => (await import('./apply.ts')).applyCommand(options, terminal)));
+  .action(
+    run(async (options: import('./apply.ts').ApplyOptions) =>
+      (await import('./apply.ts')).applyCommand(options, terminal),
+    ),
+  );
 
 command('status', 'how the clusters are')
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .option('--watch', 'look again every two seconds')
-  .action(run(async (options: import('./status.ts').StatusOptions) => (await import('./status.ts')).statusCommand(options, terminal)));
+  .action(
+    run(async (options: import('./status.ts').StatusOptions) =>
+      (await import('./status.ts')).statusCommand(options, terminal),
+    ),
+  );
 
 command('history', 'what was done, newest first')
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .option('--limit <count>', 'how many runs', count(1, 1000), 20)
-  .action(run(async (options: import('./history.ts').HistoryOptions) => (await import('./history.ts')).historyCommand(options, terminal)));
+  .action(
+    run(async (options: import('./history.ts').HistoryOptions) =>
+      (await import('./history.ts')).historyCommand(options, terminal),
+    ),
+  );
 
 const backup = command('backup', 'take, list and verify backups');
 backup
@@ -88,14 +115,22 @@ backup
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
-  .action(run(async (options: import('./backup-create.ts').BackupOptions) => (await import('./backup-create.ts')).backupCreateCommand(options, terminal)));
+  .action(
+    run(async (options: import('./backup-create.ts').BackupOptions) =>
+      (await import('./backup-create.ts')).backupCreateCommand(options, terminal),
+    ),
+  );
 backup
   .command('list')
   .description('backups in the store, newest first')
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
-  .action(run(async (options: import('./backup-create.ts').BackupOptions) => (await import('./backup-create.ts')).backupListCommand(options, terminal)));
+  .action(
+    run(async (options: import('./backup-create.ts').BackupOptions) =>
+      (await import('./backup-create.ts')).backupListCommand(options, terminal),
+    ),
+  );
 backup
   .command('verify')
   .description('read a backup again and check every byte of it')
@@ -115,26 +150,38 @@ command('etcdctl', "run etcdctl with the cluster's endpoints and a short-lived c
   .option('--member <host>', 'ask this member only')
   .argument('[args...]', 'after --')
   .action(
-    run(async (args: string[], options: import('./etcdctl.ts').EtcdctlOptions) => (await import('./etcdctl.ts')).etcdctlCommand(options, args)),
+    run(async (args: string[], options: import('./etcdctl.ts').EtcdctlOptions) =>
+      (await import('./etcdctl.ts')).etcdctlCommand(options, args),
+    ),
   );
 
 command('ps', 'etcd processes on the hosts')
   .addOption(config())
   .option('--host <name>', 'one host; default all')
-  .action(run(async (options: import('./hosts.ts').HostOptions) => (await import('./hosts.ts')).psCommand(options, terminal)));
+  .action(
+    run(async (options: import('./hosts.ts').HostOptions) => (await import('./hosts.ts')).psCommand(options, terminal)),
+  );
 
 command('logs', "the end of a member's log")
   .addOption(config())
   .addOption(cluster())
   .requiredOption('--host <name>')
   .option('--lines <count>', 'how many lines', count(1, 10_000), 100)
-  .action(run(async (options: import('./hosts.ts').HostOptions & { lines: number }) => (await import('./hosts.ts')).logsCommand(options, terminal)));
+  .action(
+    run(async (options: import('./hosts.ts').HostOptions & { lines: number }) =>
+      (await import('./hosts.ts')).logsCommand(options, terminal),
+    ),
+  );
 
 const binaries = command('binaries', 'etcd releases on this host');
 binaries
   .command('list')
   .addOption(format('text', 'json'))
-  .action(run(async (options: { format: 'text' | 'json' }) => (await import('./binaries-command.ts')).binariesList(options.format, terminal)));
+  .action(
+    run(async (options: { format: 'text' | 'json' }) =>
+      (await import('./binaries-command.ts')).binariesList(options.format, terminal),
+    ),
+  );
 binaries
   .command('fetch')
   .argument('<version>')
@@ -148,12 +195,17 @@ binaries
 command('demo', 'three to five hosts on loopback, a Git repository, and a tour of commits')
   .option('--keep', 'leave everything running and say how to play on')
   .option('--version <version>', 'etcd release')
-  .action(run(async (options: { keep?: boolean; version?: string }) => (await import('./demo.ts')).demoCommand(options, terminal)));
+  .action(
+    run(async (options: { keep?: boolean; version?: string }) =>
+      (await import('./demo.ts')).demoCommand(options, terminal),
+    ),
+  );
 
 function count(low: number, high: number): (value: string) => number {
   return (value) => {
     const parsed = Number(value);
-    if (!Number.isInteger(parsed) || parsed < low || parsed > high) throw new InvalidArgumentError(`a whole number from ${low} to ${high}`);
+    if (!Number.isInteger(parsed) || parsed < low || parsed > high)
+      throw new InvalidArgumentError(`a whole number from ${low} to ${high}`);
     return parsed;
   };
 }
@@ -167,7 +219,8 @@ function packageVersion(): string {
 try {
   await program.parseAsync();
 } catch (error) {
-  const isUsage = error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.');
+  const isUsage =
+    error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.');
   if (isUsage) process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.invalidInput;
   else {
     terminal.err(errorText(error));

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { QuorateError, describeError } from '../base/errors.ts';
+import { describeError, QuorateError } from '../base/errors.ts';
 import { replaceFile } from '../base/files.ts';
 import { observe } from '../observe/observe.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -25,7 +25,9 @@ export async function planCommand(options: PlanOptions, terminal: Terminal): Pro
   const { plans, commit } = await withWorld(options.config, async (world) => {
     const desired = await desiredAt(world, options.ref);
     const clusters = select(desired, options.cluster).filter((cluster) => !cluster.isOrphaned);
-    const made = clusters.map(async ({ spec, commit: at }) => plan(spec, await observe(spec, await world.sight(spec)), at));
+    const made = clusters.map(async ({ spec, commit: at }) =>
+      plan(spec, await observe(spec, await world.sight(spec)), at),
+    );
     return { plans: await Promise.all(made), commit: desired.commit };
   });
   terminal.out(render(plans, commit, options, terminal));
@@ -54,15 +56,29 @@ export async function readPlans(path: string): Promise<readonly Plan[]> {
   try {
     parsed = JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new QuorateError({ code: 'plan-unreadable', kind: 'invalid', operation, summary: describeError(error), remedy: 'Write it with `quorate plan --out FILE`.' });
+    throw new QuorateError({
+      code: 'plan-unreadable',
+      kind: 'invalid',
+      operation,
+      summary: describeError(error),
+      remedy: 'Write it with `quorate plan --out FILE`.',
+    });
   }
   if (Array.isArray(parsed) && parsed.every(isPlan)) return parsed;
-  throw new QuorateError({ code: 'plan-unreadable', kind: 'invalid', operation, summary: 'this is not a plan of format 1.0', remedy: 'Write it with `quorate plan --out FILE`.' });
+  throw new QuorateError({
+    code: 'plan-unreadable',
+    kind: 'invalid',
+    operation,
+    summary: 'this is not a plan of format 1.0',
+    remedy: 'Write it with `quorate plan --out FILE`.',
+  });
 }
 
 /** Only identity and digest are taken from a saved plan; the steps are planned anew and must give the same digest. */
 function isPlan(value: unknown): value is Plan {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Record<string, unknown>;
-  return fields['formatVersion'] === '1.0' && typeof fields['cluster'] === 'string' && typeof fields['digest'] === 'string';
+  return (
+    fields['formatVersion'] === '1.0' && typeof fields['cluster'] === 'string' && typeof fields['digest'] === 'string'
+  );
 }

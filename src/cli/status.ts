@@ -1,12 +1,12 @@
+import { listRuns } from '../backup/runs.ts';
+import { describeError } from '../base/errors.ts';
+import type { DesiredCluster } from '../controller/specs.ts';
 import { readStatusFile } from '../controller/status-file.ts';
 import type { World } from '../controller/world.ts';
-import { describeError } from '../base/errors.ts';
 import { observe } from '../observe/observe.ts';
 import { plan } from '../plan/planner.ts';
-import { listRuns } from '../backup/runs.ts';
-import { clusterStatus, statusDocument, type ClusterStatusInput, type StatusDocument } from '../report/status.ts';
+import { type ClusterStatusInput, clusterStatus, type StatusDocument, statusDocument } from '../report/status.ts';
 import { renderStatusText } from '../report/status-text.ts';
-import type { DesiredCluster } from '../controller/specs.ts';
 import { desiredAt, withWorld } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -27,7 +27,10 @@ export async function statusCommand(options: StatusOptions, terminal: Terminal):
     const stop = stopSignal();
     for (;;) {
       const document = await lookAround(world, options.cluster);
-      const text = options.format === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : renderStatusText(document, { nowMs: world.clock.now(), hasColor: terminal.hasColor });
+      const text =
+        options.format === 'json'
+          ? `${JSON.stringify(document, undefined, 2)}\n`
+          : renderStatusText(document, { nowMs: world.clock.now(), hasColor: terminal.hasColor });
       // Clears the screen between two looks on a terminal; a pipe gets one after the other.
       terminal.out(options.watch === true && terminal.hasColor ? `\u001b[2J\u001b[H${text}` : text);
       if (options.watch !== true || stop.aborted) return exitCodes.done;
@@ -51,14 +54,24 @@ async function lookAround(world: World, name: string | undefined): Promise<Statu
       clusters: (await Promise.all(clusters.map((cluster) => look(world, cluster)))).map(clusterStatus),
     });
   } catch (error) {
-    return statusDocument({ source: { ref, commit: null, error: describeError(error) }, diagnostics: [], clusters: [] });
+    return statusDocument({
+      source: { ref, commit: null, error: describeError(error) },
+      diagnostics: [],
+      clusters: [],
+    });
   }
 }
 
 async function look(world: World, cluster: DesiredCluster): Promise<ClusterStatusInput> {
   const { spec, name } = cluster;
   const loop = await readStatusFile(world.config.state, name);
-  const common = { name, commit: cluster.commit, diagnostics: cluster.diagnostics, isOrphaned: cluster.isOrphaned, loop };
+  const common = {
+    name,
+    commit: cluster.commit,
+    diagnostics: cluster.diagnostics,
+    isOrphaned: cluster.isOrphaned,
+    loop,
+  };
   if (spec === undefined) return { ...common, spec: undefined };
   const sight = await world.sight(spec);
   const live = await observe(spec, sight);

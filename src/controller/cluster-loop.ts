@@ -5,7 +5,7 @@ import type { Lease, LeaseHolder } from '../coordination/coordination.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Plan } from '../plan/plan.ts';
 import { CorrectionCounter } from './corrections.ts';
-import { reconcile, type Pass } from './reconcile.ts';
+import { type Pass, reconcile } from './reconcile.ts';
 import type { DesiredCluster } from './specs.ts';
 import type { World } from './world.ts';
 
@@ -104,7 +104,11 @@ export class ClusterLoop {
     } catch (error) {
       return {
         type: 'error',
-        error: asQuorateError(error, { code: 'pass-failed', kind: 'transient', operation: `reconcile ${desired.name}` }),
+        error: asQuorateError(error, {
+          code: 'pass-failed',
+          kind: 'transient',
+          operation: `reconcile ${desired.name}`,
+        }),
       };
     }
   }
@@ -126,8 +130,11 @@ export class ClusterLoop {
   /** Milliseconds until the next pass. */
   #pauseAfter(result: PassResult): number {
     const { intervalMs } = this.#world.config;
-    if (result.type !== 'pass' && result.type !== 'error') return result.type === 'held' ? Math.min(2000, intervalMs) : intervalMs;
-    const needsAnother = result.type === 'pass' && (result.pass.outcome?.outcome === 'done' || result.pass.outcome?.outcome === 'superseded');
+    if (result.type !== 'pass' && result.type !== 'error')
+      return result.type === 'held' ? Math.min(2000, intervalMs) : intervalMs;
+    const needsAnother =
+      result.type === 'pass' &&
+      (result.pass.outcome?.outcome === 'done' || result.pass.outcome?.outcome === 'superseded');
     const isWell = result.type === 'pass' && result.pass.outcome === undefined && result.pass.plan.waits.length === 0;
     if (needsAnother || isWell) this.#failures = 0;
     if (needsAnother) return 0;

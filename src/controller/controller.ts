@@ -1,8 +1,8 @@
-import { describeError } from '../base/errors.ts';
 import { formatDiagnostic } from '../base/diagnostics.ts';
+import { describeError } from '../base/errors.ts';
 import { watchRepository } from '../source/watch.ts';
 import { ClusterLoop, type LoopEvents, type PassResult } from './cluster-loop.ts';
-import { openSpecMemory, type Desired } from './specs.ts';
+import { type Desired, openSpecMemory } from './specs.ts';
 import { writeStatusFile } from './status-file.ts';
 import type { World } from './world.ts';
 
@@ -38,9 +38,15 @@ export async function runController(world: World, signal: AbortSignal, events: L
     onChange: (commit) => {
       log.info({ commit }, 'new commit');
       // One after the other, and a commit that cannot be read leaves everything as it is.
-      queue = queue.then(() => take(commit)).catch((error: unknown) => log.error({ commit, error: describeError(error) }, 'the commit cannot be used'));
+      queue = queue
+        .then(() => take(commit))
+        .catch((error: unknown) => log.error({ commit, error: describeError(error) }, 'the commit cannot be used'));
     },
-    onError: (error) => log.warn({ code: error.code, error: error.message }, 'the repository cannot be read; the last good specs stay in force'),
+    onError: (error) =>
+      log.warn(
+        { code: error.code, error: error.message },
+        'the repository cannot be read; the last good specs stay in force',
+      ),
   });
   await aborted(signal);
   log.info({}, 'stopping: steps that are under way are finished first');
@@ -50,7 +56,11 @@ export async function runController(world: World, signal: AbortSignal, events: L
 }
 
 /** Every cluster until nothing is left to do for it, or something stands in the way. */
-export async function runOnce(world: World, signal: AbortSignal, events: LoopEvents = {}): Promise<ReadonlyMap<string, PassResult>> {
+export async function runOnce(
+  world: World,
+  signal: AbortSignal,
+  events: LoopEvents = {},
+): Promise<ReadonlyMap<string, PassResult>> {
   const specs = await openSpecMemory(world.config.state);
   const commit = await world.repository.head();
   const desired = await specs.resolve(await world.repository.read(commit), true);
@@ -96,12 +106,18 @@ function logFindings(world: World, desired: Desired): void {
 
 function logResult(world: World, cluster: string, result: PassResult): void {
   const log = world.log.child({ cluster });
-  if (result.type === 'error') log.error({ code: result.error.code, error: result.error.message, remedy: result.error.remedy }, 'the pass failed');
+  if (result.type === 'error')
+    log.error({ code: result.error.code, error: result.error.message, remedy: result.error.remedy }, 'the pass failed');
   else if (result.type === 'held') log.info({ holder: result.holder }, 'another controller holds the lease');
-  else if (result.type === 'fighting') log.error({}, 'the same correction was needed three times; stopped until there is a new commit');
+  else if (result.type === 'fighting')
+    log.error({}, 'the same correction was needed three times; stopped until there is a new commit');
   else if (result.type === 'pass') {
     const { plan, outcome } = result.pass;
-    if (outcome?.outcome === 'failed') log.error({ code: outcome.error?.code, error: outcome.error?.message, remedy: outcome.error?.remedy }, 'the run failed');
+    if (outcome?.outcome === 'failed')
+      log.error(
+        { code: outcome.error?.code, error: outcome.error?.message, remedy: outcome.error?.remedy },
+        'the run failed',
+      );
     for (const refusal of plan.refusals) log.warn({ code: refusal.code, detail: refusal.detail }, refusal.summary);
     for (const wait of plan.waits) log.info({ code: wait.code, detail: wait.detail }, wait.summary);
   }

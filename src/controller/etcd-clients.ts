@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
+import { QuorateError } from '../base/errors.ts';
 import type { EtcdApi, MemberProbe } from '../etcd/api.ts';
 import { connectEtcd } from '../etcd/client.ts';
 import { createMemberProbe } from '../etcd/probe.ts';
-import { QuorateError } from '../base/errors.ts';
 import type { TrustSpec } from '../spec/cluster-spec.ts';
 import { type IssuedCredentials, issueClientCredentials } from '../tls/client-credentials.ts';
 import type { Keystore } from '../tls/keystore.ts';
@@ -80,7 +80,13 @@ export class EtcdClients {
     const { trust, issue } = this.#trust;
     if ([...trust, issue].some((name) => made[name] === undefined)) return undefined;
     this.#retire();
-    this.#credentials = await issueClientCredentials({ keystore: this.#keystore, cluster: this.#cluster, trust, issue, clock: this.#clock });
+    this.#credentials = await issueClientCredentials({
+      keystore: this.#keystore,
+      cluster: this.#cluster,
+      trust,
+      issue,
+      clock: this.#clock,
+    });
     return this.#credentials;
   }
 }

@@ -3,8 +3,8 @@ import { applyPlan, type Outcome, type RunEvent } from '../apply/executor.ts';
 import { openJournal } from '../apply/journal.ts';
 import { settleRecord } from '../apply/settle-record.ts';
 import type { RunRecord } from '../backup/runs.ts';
-import { describeError, QuorateError } from '../base/errors.ts';
 import { formatTime } from '../base/clock.ts';
+import { describeError, QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Lease } from '../coordination/coordination.ts';
 import type { LiveState } from '../observe/live-state.ts';
@@ -104,7 +104,8 @@ async function recoverJournal(input: ReconcileInput, log: Logger): Promise<void>
   try {
     const journal = await openJournal(input.stateDir, input.spec.name);
     const left = await journal.recover(input.sight.store);
-    if (left !== undefined) log.warn({ startedAtMs: left.startedAtMs, steps: left.steps.length }, 'an earlier run was interrupted');
+    if (left !== undefined)
+      log.warn({ startedAtMs: left.startedAtMs, steps: left.steps.length }, 'an earlier run was interrupted');
   } catch (error) {
     log.warn({ error: describeError(error) }, 'the record of an earlier run could not be stored yet');
   }

@@ -37,11 +37,14 @@ interface LastGood {
  * Remembers, for each cluster, the last file that could be read, with its text: a rewritten history
  * may take the commit away. A broken commit, a vanished file, an empty folder never mean "delete".
  */
-export async function openSpecMemory(stateDir: string): Promise<{ resolve(revision: Revision, record: boolean): Promise<Desired> }> {
+export async function openSpecMemory(
+  stateDir: string,
+): Promise<{ resolve(revision: Revision, record: boolean): Promise<Desired> }> {
   const path = join(stateDir, 'last-good-specs.json');
   await ensureFolder(stateDir);
   const text = await readFileIfExists(path);
-  let remembered: Readonly<Record<string, LastGood>> = text === undefined ? {} : (JSON.parse(text) as Record<string, LastGood>);
+  let remembered: Readonly<Record<string, LastGood>> =
+    text === undefined ? {} : (JSON.parse(text) as Record<string, LastGood>);
 
   return {
     /** `record` false: only looks, for plans of commits that are not in force. */
@@ -79,7 +82,12 @@ function resolveSpecs(revision: Revision, remembered: Readonly<Record<string, La
   };
 }
 
-function keepLastGood(name: string, last: LastGood, revision: Revision, diagnostics: readonly Diagnostic[]): DesiredCluster {
+function keepLastGood(
+  name: string,
+  last: LastGood,
+  revision: Revision,
+  diagnostics: readonly Diagnostic[],
+): DesiredCluster {
   const again = loadSpecs([{ path: last.path, content: last.content }]).specs[0]?.spec;
   // What was left out of the revision may have been this very file: an error there means that nobody knows.
   const isThere =
@@ -114,7 +122,9 @@ function readable(revision: Revision, desired: Desired): Record<string, LastGood
   return Object.fromEntries(
     desired.clusters.flatMap((cluster) => {
       const file = cluster.commit === revision.commit && !cluster.isOrphaned ? text(cluster.path) : undefined;
-      return file === undefined ? [] : [[cluster.name, { commit: cluster.commit, path: cluster.path, content: file.content.toString('utf8') }]];
+      return file === undefined
+        ? []
+        : [[cluster.name, { commit: cluster.commit, path: cluster.path, content: file.content.toString('utf8') }]];
     }),
   );
 }

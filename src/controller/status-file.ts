@@ -14,7 +14,8 @@ const written = new Map<string, string>();
 
 /** Written when it differs from the last one, so that an idle controller writes nothing. */
 export async function writeStatusFile(world: World, cluster: string, result: PassResult): Promise<void> {
-  const failure = result.type === 'error' ? result.error : result.type === 'pass' ? result.pass.outcome?.error : undefined;
+  const failure =
+    result.type === 'error' ? result.error : result.type === 'pass' ? result.pass.outcome?.error : undefined;
   const status: Omit<LoopStatus, 'atMs'> = {
     result: result.type,
     error: failure === undefined ? null : { code: failure.code, summary: failure.message, remedy: failure.remedy },

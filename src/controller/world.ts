@@ -53,7 +53,9 @@ export async function openWorld(config: ControllerConfig, log: Logger = openLog(
 
   function agent(host: { readonly name: string; readonly agent: string }): AgentClient {
     const key = `${host.name} ${host.agent}`;
-    const client = agents.get(key) ?? connectAgent({ url: host.agent, expectedHost: host.name, identity: () => readIdentity(config.identity) });
+    const client =
+      agents.get(key) ??
+      connectAgent({ url: host.agent, expectedHost: host.name, identity: () => readIdentity(config.identity) });
     agents.set(key, client);
     return client;
   }

@@ -60,6 +60,11 @@ const knownAnswers: readonly KnownAnswer[] = [
   },
 ];
 
+/** grpc-js ends with an empty note about how it found the address. */
+function withoutNote(details: string): string {
+  return details.replace(/\. Resolution note: *$/, '');
+}
+
 /** The parts of a gRPC status that matter here. */
 interface GrpcStatus {
   readonly code: number;
@@ -85,7 +90,12 @@ export function etcdError(error: unknown, operation: string, endpoint: string): 
       cause: error,
     });
   const answer = knownAnswer(status) ?? byGrpcCode(status);
-  return new QuorateError({ ...answer, operation, summary: `${endpoint} says: ${status.details}`, cause: error });
+  return new QuorateError({
+    ...answer,
+    operation,
+    summary: `${endpoint} says: ${withoutNote(status.details)}`,
+    cause: error,
+  });
 }
 
 function knownAnswer({ details }: GrpcStatus): Omit<KnownAnswer, 'says'> | undefined {

@@ -5,14 +5,29 @@ export function valueProblem(entry: EtcdFlag, value: string): string | undefined
   if (hasControlCharacter(value)) return 'the value holds a control character';
   const allowed = allowedValues[entry.name];
   if (allowed !== undefined && !allowed.includes(value)) return `"${value}" is not one of ${allowed.join(', ')}`;
-  const [form, text] = forms[entry.type];
+  const [form, text] = formsByName[entry.name] ?? forms[entry.type];
   if (!form.test(value)) return `"${value}" is not ${text}`;
   if ((entry.type === 'int' || entry.type === 'uint') && !isInRange(entry, BigInt(value)))
     return `${value} is out of range`;
   return undefined;
 }
 
-const forms: Readonly<Record<EtcdFlag['type'], readonly [form: RegExp, text: string]>> = {
+type Form = readonly [form: RegExp, text: string];
+
+/** Flags that take less than their type allows. */
+const formsByName: Readonly<Record<string, Form>> = {
+  // 0 turns the other checks off, but this one stops etcd at its start.
+  'compact-hash-check-time': [
+    /^(?=.*[1-9])(\d{1,9}(\.\d{1,9})?(ns|us|µs|ms|s|m|h))+$/,
+    'a duration above 0 such as 1m',
+  ],
+  cors: [
+    /^(\*|https?:\/\/[^\s,/]+:\d{1,5}(,https?:\/\/[^\s,/]+:\d{1,5})*)$/,
+    '* or a list of origins, each with its port',
+  ],
+};
+
+const forms: Readonly<Record<EtcdFlag['type'], Form>> = {
   // strconv.ParseBool
   bool: [/^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$/, 'true or false'],
   int: [/^-?\d{1,19}$/, 'a whole number'],

@@ -1,12 +1,16 @@
 import { describeError } from '../base/errors.ts';
-import { known, unknown, type Observation } from '../base/observation.ts';
+import { known, type Observation, unknown } from '../base/observation.ts';
 import type { EndpointStatus, EtcdApi, EtcdMember } from '../etcd/api.ts';
-import { peerUrl, type ClusterSpec } from '../spec/cluster-spec.ts';
+import { type ClusterSpec, peerUrl } from '../spec/cluster-spec.ts';
 import type { LiveCluster, LiveMember } from './live-state.ts';
 import type { Sight } from './sight.ts';
 
 /** The cluster as etcd describes it. The member list needs a quorum, so an answer proves one. */
-export async function observeEtcd(spec: ClusterSpec, endpoints: readonly string[], sight: Sight): Promise<Observation<LiveCluster>> {
+export async function observeEtcd(
+  spec: ClusterSpec,
+  endpoints: readonly string[],
+  sight: Sight,
+): Promise<Observation<LiveCluster>> {
   if (endpoints.length === 0) return unknown('no host could run a member');
   try {
     const etcd = await sight.etcd(endpoints);

@@ -1,10 +1,10 @@
 import { readRecord } from '../backup/record.ts';
 import type { StoredRecord } from '../backup/store.ts';
 import { describeError } from '../base/errors.ts';
-import { known, unknown, type Observation } from '../base/observation.ts';
-import { clientUrl, type ClusterSpec } from '../spec/cluster-spec.ts';
-import { observeEtcd } from './observe-etcd.ts';
+import { known, type Observation, unknown } from '../base/observation.ts';
+import { type ClusterSpec, clientUrl } from '../spec/cluster-spec.ts';
 import type { LiveHost, LiveHostFacts, LiveState } from './live-state.ts';
+import { observeEtcd } from './observe-etcd.ts';
 import type { Sight } from './sight.ts';
 
 /** The part of the state that only Quorate itself changes: within a step it is read once. */
@@ -38,7 +38,7 @@ export async function observe(spec: ClusterSpec, sight: Sight, witnesses?: Witne
 
 async function readWitnesses(spec: ClusterSpec, sight: Sight): Promise<Witnesses> {
   const [record, backups, authorities] = await Promise.all([
-    attempt(() => readRecord(sight.store)),
+    attempt(() => readRecord(sight.store, spec.name)),
     attempt(async () => (await sight.catalog.list()).backups),
     attempt(() => sight.keystore.authorities(spec.name)),
   ]);

@@ -5,7 +5,12 @@ import type { Action, Step } from './plan.ts';
  * Steps that change nothing inside etcd need no backup before them: starting a member on its own
  * data, and swapping a leaf that etcd reads at its next handshake. A bootstrap from empty has nothing to back up.
  */
-export const actionsWithoutBackup: ReadonlySet<Action> = new Set(['backup', 'bootstrap-cluster', 'start-member', 'issue-certificate']);
+export const actionsWithoutBackup: ReadonlySet<Action> = new Set([
+  'backup',
+  'bootstrap-cluster',
+  'start-member',
+  'issue-certificate',
+]);
 
 /** Puts the verified backup in front of the first step that needs one. Numbers the steps anew. */
 export function withBackup(live: LiveState, steps: readonly Step[]): readonly Step[] {
@@ -21,7 +26,10 @@ export function withBackup(live: LiveState, steps: readonly Step[]): readonly St
     ensures: ['backup-verified'],
     detail: {},
   };
-  return [...steps.slice(0, first), backup, ...steps.slice(first)].map((step, index) => ({ ...step, id: String(index + 1) }));
+  return [...steps.slice(0, first), backup, ...steps.slice(first)].map((step, index) => ({
+    ...step,
+    id: String(index + 1),
+  }));
 }
 
 /** Host to read the snapshot from: a healthy follower, to spare the leader; else the leader. */

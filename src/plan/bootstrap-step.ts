@@ -1,6 +1,6 @@
 import type { RecordedOperation } from '../backup/store.ts';
 import { memberFlags } from '../etcd/flags.ts';
-import { peerUrl, type HostSpec } from '../spec/cluster-spec.ts';
+import { type HostSpec, peerUrl } from '../spec/cluster-spec.ts';
 import type { Draft } from './draft.ts';
 import { isPristine, type View } from './view.ts';
 

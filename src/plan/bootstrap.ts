@@ -23,14 +23,16 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
     return;
   }
   const witnessed = witnessedCluster(view);
-  if (view.hosts.some((host) => host.facts?.member.data.state === 'present')) withData(view, etcdReason, witnessed, draft);
+  if (view.hosts.some((host) => host.facts?.member.data.state === 'present'))
+    withData(view, etcdReason, witnessed, draft);
   else if (witnessed !== undefined) withoutData(view, witnessed, draft);
   else create(view, draft);
 }
 
 function seesNotAll(view: View, draft: Draft): boolean {
   const before = draft.waits.length;
-  for (const host of view.hosts) if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
+  for (const host of view.hosts)
+    if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
   if (!view.live.record.known) draft.wait(storeUnknown(view.live.record.reason));
   if (!view.live.backups.known) draft.wait(storeUnknown(view.live.backups.reason));
   return draft.waits.length > before;
@@ -47,10 +49,13 @@ function witnessedCluster(view: View): Witnessed | undefined {
     return { clusterId: view.record.clusterId, by: 'the record in the backup store' };
   for (const host of view.hosts) {
     const latched = host.facts?.member.latched;
-    if (latched !== undefined && latched !== null) return { clusterId: latched.clusterId, by: `the agent on host ${host.name}` };
+    if (latched !== undefined && latched !== null)
+      return { clusterId: latched.clusterId, by: `the agent on host ${host.name}` };
   }
   const backup = view.live.backups.known ? view.live.backups.value[0] : undefined;
-  return backup === undefined ? undefined : { clusterId: backup.proof?.clusterId ?? 'unknown', by: `backup ${backup.name} in the store` };
+  return backup === undefined
+    ? undefined
+    : { clusterId: backup.proof?.clusterId ?? 'unknown', by: `backup ${backup.name} in the store` };
 }
 
 /** Data is there but no quorum answers: down, lost, or foreign. */
@@ -62,7 +67,8 @@ function withData(view: View, etcdReason: string, witnessed: Witnessed | undefin
       code: 'hosts-not-empty',
       summary: 'Hosts hold data of a cluster that nobody has on record.',
       detail: `There is a data dir on ${names}, but neither the store nor the agents know a cluster of this name, and no quorum answers (${etcdReason}).`,
-      remedy: 'Move the data dirs away by hand if they are not needed, or correct spec.backup.store if the record is elsewhere.',
+      remedy:
+        'Move the data dirs away by hand if they are not needed, or correct spec.backup.store if the record is elsewhere.',
     });
     return;
   }
@@ -72,7 +78,12 @@ function withData(view: View, etcdReason: string, witnessed: Witnessed | undefin
       create(view, draft);
       return;
     }
-    refuseLost(view, witnessed, draft, `Of ${places} members only ${holders.length} still hold data (${names}): quorum is lost for good.`);
+    refuseLost(
+      view,
+      witnessed,
+      draft,
+      `Of ${places} members only ${holders.length} still hold data (${names}): quorum is lost for good.`,
+    );
     return;
   }
   const crashed = holders.filter((host) => host.facts?.member.process.state === 'crashed');
@@ -181,6 +192,10 @@ function refusesRelease(view: View, draft: Draft): boolean {
     return true;
   }
   if (assessment.severity !== 'none')
-    draft.warn({ code: 'release-defect', summary: `etcd ${view.spec.version} has a known defect.`, detail: `${findings}.` });
+    draft.warn({
+      code: 'release-defect',
+      summary: `etcd ${view.spec.version} has a known defect.`,
+      detail: `${findings}.`,
+    });
   return false;
 }

@@ -1,8 +1,8 @@
+import type { CertificateFacts } from '../agent/wire.ts';
+import type { TrustDomain } from '../spec/cluster-spec.ts';
+import type { Authority } from '../tls/keystore.ts';
 import { memberNames } from '../tls/names.ts';
 import { renewalDueAtMs } from '../tls/renewal.ts';
-import type { CertificateFacts } from '../agent/wire.ts';
-import type { Authority } from '../tls/keystore.ts';
-import type { TrustDomain } from '../spec/cluster-spec.ts';
 import type { Draft } from './draft.ts';
 import type { ClusterView, HostView } from './view.ts';
 
@@ -42,7 +42,10 @@ export function planCertificates(view: ClusterView, draft: Draft): 'continue' | 
       risk: 'none',
       requires: ['agent-reachable'],
       ensures: ['certificate-presented'],
-      detail: { domains: stale.map(({ domain }) => domain), differences: stale.map(({ domain, why }) => `${domain}: ${why}`) },
+      detail: {
+        domains: stale.map(({ domain }) => domain),
+        differences: stale.map(({ domain, why }) => `${domain}: ${why}`),
+      },
     });
   }
   return 'continue';

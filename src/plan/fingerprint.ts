@@ -25,7 +25,10 @@ export function fingerprintOf(spec: ClusterSpec, live: LiveState): string {
         }
       : null,
     hosts: live.hosts.map(hostFingerprint),
-    record: record === undefined ? null : { clusterId: record.clusterId, bootstrapIds: record.bootstrapIds, operation: record.operation },
+    record:
+      record === undefined
+        ? null
+        : { clusterId: record.clusterId, bootstrapIds: record.bootstrapIds, operation: record.operation },
     authorities: live.authorities.known
       ? Object.values(live.authorities.value).map(({ name, fingerprint }) => ({ name, fingerprint }))
       : null,

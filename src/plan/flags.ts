@@ -11,7 +11,11 @@ export function planFlags(view: ClusterView, draft: Draft): 'continue' | 'stop' 
     return differences.length === 0 ? [] : [{ host, differences }];
   });
   for (const { host, differences } of outdated) {
-    draft.change(`/spec/etcd (${host.name})`, differences.map(({ live }) => live), differences.map(({ desired }) => desired));
+    draft.change(
+      `/spec/etcd (${host.name})`,
+      differences.map(({ live }) => live),
+      differences.map(({ desired }) => desired),
+    );
   }
   const isLeader = (host: HostView): boolean => host.member?.id === view.cluster.leaderId;
   const followers = outdated.filter(({ host }) => !isLeader(host));
@@ -43,7 +47,8 @@ interface Difference {
 /** Who takes over: a voter on a host that stays, in spec order, so that leadership moves once. */
 export function successor(view: ClusterView, leader: HostView, leaving: readonly string[] = []): HostView | undefined {
   const candidates = view.hosts.filter(
-    (host) => host.member !== undefined && !host.member.isLearner && host.name !== leader.name && !leaving.includes(host.name),
+    (host) =>
+      host.member !== undefined && !host.member.isLearner && host.name !== leader.name && !leaving.includes(host.name),
   );
   return candidates.find((host) => host.spec?.cordon === false) ?? candidates[0];
 }

@@ -1,7 +1,7 @@
 import { isHealthy } from '../observe/live-state.ts';
 import type { Draft } from './draft.ts';
 import type { Notice } from './plan.ts';
-import { hostView, memberName, type ClusterView } from './view.ts';
+import { type ClusterView, hostView, memberName } from './view.ts';
 
 /**
  * Lets changes through only while every member is healthy and every witness can be read. What stands
@@ -38,7 +38,11 @@ function unseen(view: ClusterView): readonly Notice[] {
   if (!view.live.record.known) notices.push(storeUnknown(view.live.record.reason));
   else if (!view.live.backups.known) notices.push(storeUnknown(view.live.backups.reason));
   if (!view.live.authorities.known) {
-    notices.push({ code: 'keystore-unknown', summary: 'The keystore cannot be read.', detail: view.live.authorities.reason });
+    notices.push({
+      code: 'keystore-unknown',
+      summary: 'The keystore cannot be read.',
+      detail: view.live.authorities.reason,
+    });
   }
   for (const host of view.hosts) {
     if (host.member === undefined || host.live.facts.known) continue;
@@ -53,22 +57,45 @@ function unhealthy(view: ClusterView): readonly Notice[] {
     if (isHealthy(member)) continue;
     const reason = member.health.known ? (member.status.known ? '' : member.status.reason) : member.health.reason;
     const process = hostView(view, member.host)?.facts?.member.process;
-    const exit = process?.state === 'crashed' && process.lastExit !== undefined ? ` Its process crashed: ${process.lastExit.logTail.at(-1) ?? 'no log'}.` : '';
-    notices.push({ code: 'member-unhealthy', summary: 'A member is not healthy.', detail: `Member ${memberName(member)} (${member.id}): ${reason}.${exit}` });
+    const exit =
+      process?.state === 'crashed' && process.lastExit !== undefined
+        ? ` Its process crashed: ${process.lastExit.logTail.at(-1) ?? 'no log'}.`
+        : '';
+    notices.push({
+      code: 'member-unhealthy',
+      summary: 'A member is not healthy.',
+      detail: `Member ${memberName(member)} (${member.id}): ${reason}.${exit}`,
+    });
   }
   if (view.cluster.leaderId === null) {
-    notices.push({ code: 'no-leader', summary: 'The cluster has no leader at the moment.', detail: 'No member reports a leader; an election may be under way.' });
+    notices.push({
+      code: 'no-leader',
+      summary: 'The cluster has no leader at the moment.',
+      detail: 'No member reports a leader; an election may be under way.',
+    });
   }
   for (const alarm of view.cluster.alarms.filter((raised) => raised.alarm === 'NOSPACE')) {
-    notices.push({ code: 'alarm-nospace', summary: 'A member is out of space.', detail: `NOSPACE is raised for member ${alarm.memberId}: compact, defragment, raise quota-backend-bytes, then disarm the alarm.` });
+    notices.push({
+      code: 'alarm-nospace',
+      summary: 'A member is out of space.',
+      detail: `NOSPACE is raised for member ${alarm.memberId}: compact, defragment, raise quota-backend-bytes, then disarm the alarm.`,
+    });
   }
   return notices;
 }
 
 export function storeUnknown(reason: string): Notice {
-  return { code: 'store-unknown', summary: 'The backup store cannot be read.', detail: `${reason}. Nothing is changed without its record and a verified backup.` };
+  return {
+    code: 'store-unknown',
+    summary: 'The backup store cannot be read.',
+    detail: `${reason}. Nothing is changed without its record and a verified backup.`,
+  };
 }
 
 export function agentUnreachable(host: string, reason: string): Notice {
-  return { code: 'agent-unreachable', summary: 'An agent does not answer.', detail: `Host ${host}: ${reason}. Its member may well be running; nothing is concluded from silence.` };
+  return {
+    code: 'agent-unreachable',
+    summary: 'An agent does not answer.',
+    detail: `Host ${host}: ${reason}. Its member may well be running; nothing is concluded from silence.`,
+  };
 }

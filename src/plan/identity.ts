@@ -33,7 +33,8 @@ export function planIdentity(view: ClusterView, draft: Draft): 'continue' | 'sto
       code: 'alarm-corrupt',
       summary: 'etcd has found corrupt data and raised an alarm.',
       detail: `CORRUPT is raised for member ${corrupt.map((alarm) => alarm.memberId).join(', ')}. The members disagree about their data; every change could spread the wrong copy.`,
-      remedy: 'Compare `etcdctl endpoint hashkv --cluster`, decide which members are right, and replace the others. Quorate never disarms this alarm.',
+      remedy:
+        'Compare `etcdctl endpoint hashkv --cluster`, decide which members are right, and replace the others. Quorate never disarms this alarm.',
     });
   }
   if (draft.refusals.length > 0) return 'stop';

@@ -1,9 +1,9 @@
 import { isHealthy } from '../observe/live-state.ts';
 import type { Draft } from './draft.ts';
 import { successor } from './flags.ts';
-import { nominate, type Candidate } from './nominate.ts';
+import { type Candidate, nominate } from './nominate.ts';
 import { joinHost, removeMember } from './repair.ts';
-import { hostView, memberName, type ClusterView, type HostView } from './view.ts';
+import { type ClusterView, type HostView, hostView, memberName } from './view.ts';
 
 /** The number of members, and on which hosts they run. One change at a time; new members join as learners. */
 export function planMembership(view: ClusterView, draft: Draft): 'continue' | 'stop' {
@@ -33,7 +33,8 @@ export function planMembership(view: ClusterView, draft: Draft): 'continue' | 's
     const member = remove.shift();
     if (member === undefined) break;
     const place = hostView(view, member.host);
-    if (member.id === view.cluster.leaderId && place !== undefined) handOver(view, draft, place, leaving.map(memberName));
+    if (member.id === view.cluster.leaderId && place !== undefined)
+      handOver(view, draft, place, leaving.map(memberName));
     removeMember(view, draft, member, place?.spec === undefined || place.spec.cordon ? 'evacuate' : 'scale-down');
     voters--;
   }
@@ -81,7 +82,9 @@ function handOver(view: ClusterView, draft: Draft, leader: HostView, leaving: re
 }
 
 function tooFewHosts(view: ClusterView, desired: readonly string[], draft: Draft): void {
-  const missing = view.spec.hosts.filter((host) => !host.cordon && !desired.includes(host.name)).map((host) => host.name);
+  const missing = view.spec.hosts
+    .filter((host) => !host.cordon && !desired.includes(host.name))
+    .map((host) => host.name);
   draft.wait({
     code: 'spare-unreachable',
     summary: 'There are not enough reachable hosts for the declared members.',

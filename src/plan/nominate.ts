@@ -27,7 +27,9 @@ export function nominate(spec: ClusterSpec, candidates: readonly Candidate[]): r
   }
   const spares = eligible.filter((candidate) => !candidate.isMember && candidate.isAvailable);
   while (chosen.length < spec.members && spares.length > 0) {
-    const next = spares.toSorted((a, b) => crowd(a, chosen) - crowd(b, chosen) || orderOf(a, spec) - orderOf(b, spec))[0];
+    const next = spares.toSorted(
+      (a, b) => crowd(a, chosen) - crowd(b, chosen) || orderOf(a, spec) - orderOf(b, spec),
+    )[0];
     if (next === undefined) break;
     spares.splice(spares.indexOf(next), 1);
     chosen.push(next);

@@ -14,7 +14,7 @@ import { planMembership } from './membership.ts';
 import type { Plan } from './plan.ts';
 import { planRepair } from './repair.ts';
 import { planVersion } from './version.ts';
-import { clusterViewOf, viewOf, type ClusterView } from './view.ts';
+import { type ClusterView, clusterViewOf, viewOf } from './view.ts';
 
 /**
  * One subject of planning. It reads the view and adds to the draft. `stop`: nothing that comes later

@@ -1,9 +1,9 @@
 import { memberFlags } from '../etcd/flags.ts';
 import { isHealthy, type LiveMember } from '../observe/live-state.ts';
-import { peerUrl, type ClusterSpec } from '../spec/cluster-spec.ts';
+import { type ClusterSpec, peerUrl } from '../spec/cluster-spec.ts';
 import { continueBootstrap } from './bootstrap-step.ts';
 import type { Draft } from './draft.ts';
-import { hostView, isWiped, memberName, quorumOf, type ClusterView, type HostView } from './view.ts';
+import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf } from './view.ts';
 
 /**
  * What brings the declared members back: stopped ones are started, wiped ones join again, joins that
@@ -21,7 +21,7 @@ export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop'
   }
   const learner = view.learners[0];
   if (learner !== undefined) finishJoin(view, draft, learner);
-  else removeLost(view, draft) || rejoinWiped(view, draft);
+  else if (!removeLost(view, draft)) rejoinWiped(view, draft);
   return draft.steps.length > 0 ? 'stop' : 'continue';
 }
 
@@ -102,7 +102,10 @@ function othersCarryOn(view: ClusterView, leaving: LiveMember, draft: Draft): bo
   draft.wait({
     code: 'repair-waits',
     summary: 'A member cannot be replaced while another one is unhealthy.',
-    detail: `Replacing ${memberName(leaving)} needs all other members healthy; ${others.filter((member) => !isHealthy(member)).map(memberName).join(', ')} is not.`,
+    detail: `Replacing ${memberName(leaving)} needs all other members healthy; ${others
+      .filter((member) => !isHealthy(member))
+      .map(memberName)
+      .join(', ')} is not.`,
   });
   return false;
 }
@@ -118,7 +121,11 @@ export function removeMember(view: ClusterView, draft: Draft, member: LiveMember
     detail: { memberId: member.id, ...(member.peerUrls[0] === undefined ? {} : { peerUrl: member.peerUrls[0] }) },
   });
   const host = hostView(view, member.host);
-  if (host?.facts === undefined || (host.facts.member.data.state === 'empty' && host.facts.member.process.state !== 'running')) return;
+  if (
+    host?.facts === undefined ||
+    (host.facts.member.data.state === 'empty' && host.facts.member.process.state !== 'running')
+  )
+    return;
   draft.step({
     action: 'archive-data',
     target: host.name,

@@ -73,7 +73,9 @@ export function memberName(member: LiveMember): string {
 
 /** True when the host has never run a member of any cluster of this name and holds no data. */
 export function isPristine(facts: LiveHostFacts): boolean {
-  return facts.member.data.state === 'empty' && facts.member.latched === null && facts.member.process.state !== 'running';
+  return (
+    facts.member.data.state === 'empty' && facts.member.latched === null && facts.member.process.state !== 'running'
+  );
 }
 
 /**

@@ -1,5 +1,3 @@
-import type { KeyType, TrustDomain } from '../spec/cluster-spec.ts';
-
 /** The controller's certificate authorities. The file one is `file-keystore.ts`; keys never leave it. */
 export interface Keystore {
   /** Authorities made so far for a cluster, by name; empty for a new cluster. */
@@ -36,5 +34,3 @@ export interface ClientCredentials {
   readonly certificate: string;
   readonly key: string;
 }
-
-export type { KeyType, TrustDomain };

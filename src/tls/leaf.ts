@@ -7,7 +7,7 @@ import { generateKeys, keyAlgorithms, privateKeyPem } from './keys.ts';
 import { canonicalName } from './names.ts';
 import { x509 } from './x509.ts';
 
-export { describeCertificate, type ParsedCertificate, parseBundle, parseCertificate } from './certificate.ts';
+export { type ParsedCertificate, parseBundle, parseCertificate } from './certificate.ts';
 
 /**
  * A new key and a request for a certificate of it, both PEM. The request carries no names: whoever

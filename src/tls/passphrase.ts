@@ -5,7 +5,7 @@ import { readFileIfExists } from '../base/files.ts';
 import { Secret } from '../base/redact.ts';
 
 /** Holds the passphrase itself; wins over the file. */
-export const passphraseVariable = 'QUORATE_KEYSTORE_PASSPHRASE';
+const passphraseVariable = 'QUORATE_KEYSTORE_PASSPHRASE';
 // PKCS#8 stretches a passphrase little, so the passphrase has to be strong itself.
 const minLength = 16;
 const maxLength = 1024;

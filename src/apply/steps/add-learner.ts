@@ -34,7 +34,11 @@ export const addLearner: StepModule = {
 };
 
 /** `member add` is not idempotent, so the list is searched for the peer URL first. */
-async function ensureLearner(etcd: EtcdApi, url: string, context: Parameters<typeof retryReconfiguration>[0]): Promise<MemberList> {
+async function ensureLearner(
+  etcd: EtcdApi,
+  url: string,
+  context: Parameters<typeof retryReconfiguration>[0],
+): Promise<MemberList> {
   const before = await etcd.memberList();
   if (before.members.some((member) => member.peerUrls.includes(url))) return before;
   await retryReconfiguration(context, () => etcd.memberAddLearner(url));

@@ -1,10 +1,10 @@
 import { readRecord, writeRecord } from '../../backup/record.ts';
-import { isHealthy } from '../../observe/live-state.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
+import { isHealthy } from '../../observe/live-state.ts';
 import type { StepDetail } from '../../plan/plan.ts';
+import { stopGraceMs } from '../grace.ts';
 import { ensureAuthorities, provision } from '../provision.ts';
 import { agentOf, hostOf, type StepContext, type StepModule } from '../step-module.ts';
-import { stopGraceMs } from '../grace.ts';
 
 /**
  * Static bootstrap: every member starts with the same list and token. The record says so before the
@@ -51,7 +51,7 @@ export const bootstrapCluster: StepModule = {
 
 async function markBegun(detail: StepDetail, hosts: readonly string[], context: StepContext): Promise<void> {
   const { sight, spec } = context;
-  const stored = await readRecord(sight.store);
+  const stored = await readRecord(sight.store, spec.name);
   const bootstrapId = detail.bootstrapId ?? '';
   const previous = stored?.record;
   if (previous?.operation?.bootstrapId === bootstrapId) return;
@@ -64,7 +64,9 @@ async function markBegun(detail: StepDetail, hosts: readonly string[], context: 
       bootstrapIds: [...(previous?.bootstrapIds ?? []), bootstrapId],
       versions: [...new Set([...(previous?.versions ?? []), spec.version])],
       members: spec.members,
-      hosts: spec.hosts.filter((host) => hosts.includes(host.name)).map(({ name, agent, address }) => ({ name, agent, address })),
+      hosts: spec.hosts
+        .filter((host) => hosts.includes(host.name))
+        .map(({ name, agent, address }) => ({ name, agent, address })),
       operation: {
         type: 'bootstrap',
         bootstrapId,

@@ -20,7 +20,9 @@ export const issueCertificate: StepModule = {
       const now = facts.value.member.certificates[domain]?.fingerprint;
       if (now === undefined || now === old) return `the ${domain} leaf on disk is still the old one`;
     }
-    const member = live.etcd.known ? live.etcd.value.members.find((candidate) => candidate.host === step.target) : undefined;
+    const member = live.etcd.known
+      ? live.etcd.value.members.find((candidate) => candidate.host === step.target)
+      : undefined;
     const presented = member?.health.known === true ? member.health.value.presented.fingerprint : undefined;
     const onDisk = facts.value.member.certificates.client?.fingerprint;
     return presented !== undefined && presented !== onDisk ? 'the old client leaf is still presented' : undefined;

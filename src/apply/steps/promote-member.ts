@@ -1,9 +1,9 @@
 import { QuorateError } from '../../base/errors.ts';
 import { waitUntil } from '../../base/wait.ts';
 import { isHealthy } from '../../observe/live-state.ts';
+import { stopGraceMs } from '../grace.ts';
 import { retryReconfiguration } from '../reconfigure.ts';
 import { agentOf, etcdOf, type StepContext, type StepModule } from '../step-module.ts';
-import { stopGraceMs } from '../grace.ts';
 
 /** How long a learner may take to catch up, in milliseconds: 8 GiB at 10 MiB/s, and as much again. */
 const catchUpMs = 30 * 60_000;
@@ -25,19 +25,23 @@ export const promoteMember: StepModule = {
     }
     if (!member.isLearner) return;
     let told = context.sight.clock.monotonic();
-    const waited = await waitUntil(context.sight.clock, { timeoutMs: catchUpMs, intervalMs: 50, signal: context.signal }, async () => {
-      try {
-        await retryReconfiguration(context, () => etcd.memberPromote(member.id));
-        return true;
-      } catch (error) {
-        if (!(error instanceof QuorateError) || error.code !== 'learner-not-ready') throw error;
-        if (context.sight.clock.monotonic() - told > 5_000) {
-          told = context.sight.clock.monotonic();
-          context.progress(`${step.target} is catching up`);
+    const waited = await waitUntil(
+      context.sight.clock,
+      { timeoutMs: catchUpMs, intervalMs: 50, signal: context.signal },
+      async () => {
+        try {
+          await retryReconfiguration(context, () => etcd.memberPromote(member.id));
+          return true;
+        } catch (error) {
+          if (!(error instanceof QuorateError) || error.code !== 'learner-not-ready') throw error;
+          if (context.sight.clock.monotonic() - told > 5_000) {
+            told = context.sight.clock.monotonic();
+            context.progress(`${step.target} is catching up`);
+          }
+          return undefined;
         }
-        return undefined;
-      }
-    });
+      },
+    );
     if (waited.seen) return;
     await giveUp(step.target, member.id, context);
   },

@@ -19,6 +19,8 @@ export const removeMember: StepModule = {
 
   missing(step, live) {
     if (!live.etcd.known) return live.etcd.reason;
-    return live.etcd.value.members.some((member) => member.id === step.detail.memberId) ? 'it is still on the member list' : undefined;
+    return live.etcd.value.members.some((member) => member.id === step.detail.memberId)
+      ? 'it is still on the member list'
+      : undefined;
   },
 };

@@ -1,5 +1,5 @@
-import { isHealthy } from '../../observe/live-state.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
+import { isHealthy } from '../../observe/live-state.ts';
 import { stopGraceMs } from '../grace.ts';
 import { agentOf, type StepModule } from '../step-module.ts';
 

@@ -20,7 +20,7 @@ async function emptyFolderAt(path: string): Promise<string | undefined> {
   try {
     const entries = await readdir(path);
     if (entries.length > 0) throw notEmpty(path, entries);
-    return realpath(path);
+    return await realpath(path);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;

@@ -51,18 +51,30 @@ async function build(request: FetchRequest, cacheDir: string): Promise<string> {
     });
   } catch (error) {
     if (!(error instanceof QuorateError) || error.code !== 'tool-failed') throw error;
-    const unknown = /unknown revision|404 Not Found|no matching versions/.test(error.summary);
-    throw sourceError('go', version, {
-      code: unknown ? 'release-not-in-source' : 'build-failed',
-      summary: error.summary,
-      remedy: unknown
-        ? 'ask `go list -m -versions go.etcd.io/etcd/server/v3` which releases there are'
-        : 'look at the messages; GOPROXY must be reachable and Go new enough for this release',
-      cause: error,
-    });
+    throw sourceError('go', version, { ...explain(error.summary), summary: error.summary, cause: error });
   }
   for (const main of mains) await rename(join(built, main.built), join(request.into, main.program));
   return `built by ${goVersion} from Go modules at v${version}, checked against the checksum database`;
+}
+
+/** What Go's messages mean, and what to do. */
+function explain(messages: string): { readonly code: string; readonly remedy: string } {
+  if (/SECURITY ERROR|checksum mismatch/.test(messages)) {
+    return {
+      code: 'checksum-mismatch',
+      remedy: 'what GOPROXY serves is not what the checksum database knows: do not use that proxy',
+    };
+  }
+  if (/unknown revision|no matching versions|: (403 Forbidden|404 Not Found|410 Gone)/.test(messages)) {
+    return {
+      code: 'release-not-in-source',
+      remedy: 'ask `go list -m -versions go.etcd.io/etcd/server/v3` which releases GOPROXY has',
+    };
+  }
+  return {
+    code: 'build-failed',
+    remedy: 'look at the messages: GOPROXY must be reachable, and Go new enough for this release',
+  };
 }
 
 const inherited = ['GOPROXY', 'GOSUMDB', 'GOPATH', 'GOCACHE', 'GOMODCACHE', 'GOTOOLCHAIN'];

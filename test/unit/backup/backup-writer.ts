@@ -3,14 +3,15 @@
  * `backup-writer.ts FOLDER hang-source|hang-meta|plain MIB` or `backup-writer.ts FOLDER record TIMES`.
  * Prints one JSON line when the point to kill it at is reached, or when it is done.
  */
-import { readRecord, writeRecord } from '../../../src/backup/record.ts';
+
+import { createHash } from 'node:crypto';
 import { openFileStore } from '../../../src/backup/file-store.ts';
+import { readRecord, writeRecord } from '../../../src/backup/record.ts';
 import { takeBackup } from '../../../src/backup/snapshot.ts';
 import type { ObjectStore } from '../../../src/backup/store.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { describeError, QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { createHash } from 'node:crypto';
 import { databaseOf, facts } from './streams.ts';
 
 const [folder = '', mode = '', number = '1'] = process.argv.slice(2);

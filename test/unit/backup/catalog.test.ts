@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { BackupCatalog } from '../../../src/backup/catalog.ts';
 import { takeBackup } from '../../../src/backup/snapshot.ts';
-import { runBackupList, runBackupVerify } from '../../../src/cli/backup.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/log.ts';
+import { runBackupList, runBackupVerify } from '../../../src/cli/backup.ts';
 import { createMemoryStore, type MemoryStore } from '../../support/memory-store.ts';
 import { databaseOf, errorOf, facts, snapshotOf, streamOf } from './streams.ts';
 
@@ -16,7 +16,8 @@ async function backUp(store: MemoryStore, ms: number): Promise<string> {
   return (await takeBackup(request)).name;
 }
 
-const theirMeta = '{"etcdVersion":"3.4.13","timestamp":"1606000000","clusterSpec":{"memberCount":1,"etcdVersion":"3.4.13"}}';
+const theirMeta =
+  '{"etcdVersion":"3.4.13","timestamp":"1606000000","clusterSpec":{"memberCount":1,"etcdVersion":"3.4.13"}}';
 
 describe('BackupCatalog', () => {
   it('lists newest first, another program’s backups too, and nothing without a meta', async () => {
@@ -105,7 +106,9 @@ describe('quorate backup', () => {
     expect(await runBackupList(text.options)).toBe(0);
     const lines = text.printed.join('').split('\n');
     expect(lines[0]).toMatch(/^NAME +AGE +SIZE +DATABASE +REVISION +MEMBERS +VERSION +VERIFIED +REASON$/);
-    expect(lines[1]).toMatch(new RegExp(`^${name} +1h 2m +[0-9.]+ (KiB|B) +4\\.0 KiB +42 +3 +3\\.5\\.33 +yes +before-change$`));
+    expect(lines[1]).toMatch(
+      new RegExp(`^${name} +1h 2m +[0-9.]+ (KiB|B) +4\\.0 KiB +42 +3 +3\\.5\\.33 +yes +before-change$`),
+    );
     expect(lines[2]).toMatch(/^2020-11-21T23:06:40Z-000001 .* - +- +- +1 +3\.4\.13 +no proof +-$/);
     const json = command(store, 'json');
     expect(await runBackupList(json.options)).toBe(0);
@@ -136,11 +139,18 @@ describe('quorate backup', () => {
     const name = await backUp(store, start);
     const whole = command(store, 'text');
     expect(await runBackupVerify(whole.options, name)).toBe(0);
-    expect(whole.printed.join('')).toMatch(/: whole\n {2}archive .*\n {2}database {2}4\.0 KiB, SHA-256 [0-9a-f]{64} matches\n$/);
+    expect(whole.printed.join('')).toMatch(
+      /: whole\n {2}archive .*\n {2}database {2}4\.0 KiB, SHA-256 [0-9a-f]{64} matches\n$/,
+    );
     const bytes = store.objects.get(`${name}/etcd.backup.gz`);
     if (bytes !== undefined) bytes[30] = (bytes[30] ?? 0) ^ 1;
     const damaged = command(store, 'json');
     expect(await runBackupVerify(damaged.options, name)).toBe(1);
-    expect(JSON.parse(damaged.printed.join(''))).toMatchObject({ formatVersion: '1.0', name, whole: false, snapshot: null });
+    expect(JSON.parse(damaged.printed.join(''))).toMatchObject({
+      formatVersion: '1.0',
+      name,
+      whole: false,
+      snapshot: null,
+    });
   });
 });

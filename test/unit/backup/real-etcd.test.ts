@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openFileStore } from '../../../src/backup/file-store.ts';
 import { takeBackup } from '../../../src/backup/snapshot.ts';
@@ -30,11 +30,12 @@ describe.each(['v34', 'v36'] as const)('a snapshot of a real etcd, %s', (minor) 
     if (reason !== undefined) context.skip(reason);
     const folder = await mkdtemp(join(tmpdir(), 'quorate-real-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    BINARIES
+    const binary = await (await testBinaries()).ensure(requireRelease(minor));
+    const etcdctl = binary.etcdctl ?? '';
     const [client, peer] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${client}`;
     const etcd = spawn(
-      etcdPath,
+      binary.etcd,
       [
         ['--data-dir', join(folder, 'data'), '--listen-client-urls', url, '--advertise-client-urls', url],
         ['--listen-peer-urls', `http://127.0.0.1:${peer}`, '--logger', 'zap'],
@@ -48,7 +49,7 @@ describe.each(['v34', 'v36'] as const)('a snapshot of a real etcd, %s', (minor) 
     });
     const ctl = (...args: string[]) => {
       const env = { ...process.env, ETCDCTL_API: '3' };
-      const result = spawnSync(etcdctlPath, [`--endpoints=${url}`, ...args], { encoding: 'utf8', env, timeout: 20_000 });
+      const result = spawnSync(etcdctl, [`--endpoints=${url}`, ...args], { encoding: 'utf8', env, timeout: 20_000 });
       return { ok: result.status === 0, output: result.stdout + result.stderr };
     };
     const put = async () => (ctl('put', 'key', 'value'.repeat(1000)).ok ? true : undefined);
@@ -68,5 +69,11 @@ describe.each(['v34', 'v36'] as const)('a snapshot of a real etcd, %s', (minor) 
 
     const unpacked = spawnSync('gunzip', ['-c', join(folder, 'orders', name, 'etcd.backup.gz')], { maxBuffer: 1e9 });
     expect(unpacked.stdout.equals(await readFile(saved))).toBe(true);
+    const given = join(folder, 'given.db');
+    await writeFile(given, unpacked.stdout);
+    // With its hash checked, as etcd-manager restores it.
+    const restore = ['snapshot', 'restore', given, '--data-dir', join(folder, 'restored')];
+    const restored = spawnSync(binary.etcdutl ?? etcdctl, restore, { encoding: 'utf8', timeout: 20_000 });
+    expect(restored.status, restored.stderr).toBe(0);
   });
 });

@@ -73,7 +73,13 @@ describe('takeBackup', () => {
       },
     };
     await backUp(store);
-    expect(order).toEqual(['write _claim.json', 'stream', 'read back', 'write _quorate.json', 'write _etcd_backup.meta']);
+    expect(order).toEqual([
+      'write _claim.json',
+      'stream',
+      'read back',
+      'write _quorate.json',
+      'write _etcd_backup.meta',
+    ]);
   });
 
   it('takes the next free suffix of the second, also beside another program’s backup and at once', async () => {
@@ -128,45 +134,65 @@ describe('a backup that fails leaves nothing', () => {
   });
 
   it.each<[string, string, (store: MemoryStore) => ObjectStore]>([
-    ['an archive that is stored altered', 'backup-altered', (store) => ({
-      ...store,
-      writeStream: async (key, content) => {
-        const written = await store.writeStream(key, content);
-        const bytes = store.objects.get(key);
-        if (bytes !== undefined) bytes[500] = (bytes[500] ?? 0) ^ 1;
-        return written;
+    [
+      'an archive that is stored altered',
+      'backup-altered',
+      (store) => ({
+        ...store,
+        writeStream: async (key, content) => {
+          const written = await store.writeStream(key, content);
+          const bytes = store.objects.get(key);
+          if (bytes !== undefined) bytes[500] = (bytes[500] ?? 0) ^ 1;
+          return written;
+        },
+      }),
+    ],
+    [
+      'an archive that is stored in part',
+      'backup-altered',
+      (store) => ({
+        ...store,
+        writeStream: async (key, content) => {
+          const written = await store.writeStream(key, content);
+          store.objects.set(key, (store.objects.get(key) ?? new Uint8Array(0)).subarray(0, -1));
+          return written;
+        },
+      }),
+    ],
+    [
+      'a disk that is full in mid-stream',
+      'store-full',
+      (store) => {
+        store.faults.freeBytes = 400_000;
+        return store;
       },
-    })],
-    ['an archive that is stored in part', 'backup-altered', (store) => ({
-      ...store,
-      writeStream: async (key, content) => {
-        const written = await store.writeStream(key, content);
-        store.objects.set(key, (store.objects.get(key) ?? new Uint8Array(0)).subarray(0, -1));
-        return written;
-      },
-    })],
-    ['a disk that is full in mid-stream', 'store-full', (store) => {
-      store.faults.freeBytes = 400_000;
-      return store;
-    }],
-    ['a disk that is full for the meta', 'store-full', (store) => ({
-      ...store,
-      write: async (key, content, condition) => {
-        if (key.endsWith('.meta')) store.faults.freeBytes = 10;
-        await store.write(key, content, condition);
-      },
-    })],
-    ['a store that keeps the meta and then says no', 'store-unreachable', (store) => ({
-      ...store,
-      write: async (key, content, condition) => {
-        await store.write(key, content, condition);
-        if (!key.endsWith('.meta')) return;
-        store.faults.away = true;
-        await store.read(key).finally(() => {
-          store.faults.away = false;
-        });
-      },
-    })],
+    ],
+    [
+      'a disk that is full for the meta',
+      'store-full',
+      (store) => ({
+        ...store,
+        write: async (key, content, condition) => {
+          if (key.endsWith('.meta')) store.faults.freeBytes = 10;
+          await store.write(key, content, condition);
+        },
+      }),
+    ],
+    [
+      'a store that keeps the meta and then says no',
+      'store-unreachable',
+      (store) => ({
+        ...store,
+        write: async (key, content, condition) => {
+          await store.write(key, content, condition);
+          if (!key.endsWith('.meta')) return;
+          store.faults.away = true;
+          await store.read(key).finally(() => {
+            store.faults.away = false;
+          });
+        },
+      }),
+    ],
   ])('%s: %s', async (_what, code, spoil) => {
     const store = createMemoryStore();
     expect((await errorOf(backUp(spoil(store)))).code).toBe(code);

@@ -1,5 +1,5 @@
 import { systemClock } from '../../../src/base/clock.ts';
-import { QuorateError, describeError } from '../../../src/base/errors.ts';
+import { describeError, QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import type { BinariesOptions } from '../../../src/etcd/binaries.ts';
 import { createBinaries } from '../../../src/etcd/binaries.ts';

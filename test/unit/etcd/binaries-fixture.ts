@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,9 +9,9 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { waitUntil } from '../../../src/base/wait.ts';
-import type { BinariesOptions, EtcdBinary } from '../../../src/etcd/binaries.ts';
 import type { FetchRequest } from '../../../src/etcd/binaries/source.ts';
 import { runTool } from '../../../src/etcd/binaries/tool.ts';
+import type { BinariesOptions, EtcdBinary } from '../../../src/etcd/binaries.ts';
 import { testBinaries } from '../../support/binaries.ts';
 
 export const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
@@ -79,6 +79,17 @@ export interface Mirror {
 
 /** A web server on loopback that goes when the test ends; what it does not know is a 404. */
 export async function serve(answers: Readonly<Record<string, Answer>>): Promise<Mirror> {
+  return await serveAll((path, response, request) => {
+    const answer = answers[path];
+    if (answer === undefined) response.writeHead(404).end();
+    else if (typeof answer === 'function') answer(request, response);
+    else response.end(answer);
+  });
+}
+
+export async function serveAll(
+  answer: (path: string, response: ServerResponse, request: IncomingMessage) => void,
+): Promise<Mirror> {
   const asked: string[] = [];
   let arrive: () => void = () => undefined;
   const firstRequest = new Promise<void>((resolve) => (arrive = resolve));
@@ -86,10 +97,7 @@ export async function serve(answers: Readonly<Record<string, Answer>>): Promise<
     const path = request.url ?? '';
     asked.push(path);
     arrive();
-    const answer = answers[path];
-    if (answer === undefined) response.writeHead(404).end();
-    else if (typeof answer === 'function') answer(request, response);
-    else response.end(answer);
+    answer(path, response, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
@@ -110,7 +118,8 @@ export async function mirrorOf(
   const name = `${archiveName(version)}.tar.gz`;
   return await serve({
     [`/v${version}/${name}`]: changes.archive ?? archive,
-    [`/v${version}/SHA256SUMS`]: changes.sums ?? `${sumLine(Buffer.from('other'), 'other.zip')}${sumLine(archive, name)}`,
+    [`/v${version}/SHA256SUMS`]:
+      changes.sums ?? `${sumLine(Buffer.from('other'), 'other.zip')}${sumLine(archive, name)}`,
   });
 }
 
@@ -134,6 +143,23 @@ export async function errorOf(promise: Promise<unknown>): Promise<QuorateError> 
   );
   if (outcome instanceof QuorateError) return outcome;
   throw outcome;
+}
+
+/** Sets variables while something runs. */
+export async function withEnvironment(
+  variables: Readonly<Record<string, string>>,
+  run: () => Promise<void>,
+): Promise<void> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  try {
+    await run();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
 }
 
 /** All that is in a cache's folder of releases, leftovers of fetches included. */

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createBinaries } from '../../../src/etcd/binaries.ts';
 import { createReleaseSource } from '../../../src/etcd/binaries/release.ts';
 import { runTool } from '../../../src/etcd/binaries/tool.ts';
+import { createBinaries } from '../../../src/etcd/binaries.ts';
 import { requireRelease, skipReason } from '../../support/binaries.ts';
 import * as fixture from './binaries-fixture.ts';
 
@@ -102,11 +102,18 @@ describe('archives that are not as they should be', () => {
     const outside = await fixture.temporaryFolder();
     const victim = join(outside, 'victim');
     await writeFile(victim, 'untouched');
-    const hostile = await packTree(async (tree) => {
-      await symlink(outside, join(tree, 'link'));
-      await mkdir(join(tree, 'deep'));
-      await writeFile(join(tree, 'deep', 'file'), 'evil');
-    }, ['--transform', `s,^\\(.*\\)/deep/file$,../../../..${victim},`]);
+    const hostile = await packTree(
+      async (tree) => {
+        await symlink(outside, join(tree, 'link'));
+        await mkdir(join(tree, 'deep'));
+        await writeFile(join(tree, 'deep', 'file'), 'evil');
+      },
+      ['--transform', `s,^\\(.*\\)/deep/file$,../../../..${victim},`],
+    );
+    const listing = join(await fixture.temporaryFolder(), 'hostile');
+    await writeFile(listing, hostile);
+    const { stdout } = await runTool('tar', ['-P', '-tzf', listing], { timeoutMs: 10_000 });
+    expect(stdout).toContain(`../../../..${victim}\n`);
     const { request, fetched } = await fetchFrom({}, hostile);
     await fetched;
     expect(await readFile(victim, 'utf8')).toBe('untouched');

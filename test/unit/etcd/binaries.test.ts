@@ -66,23 +66,24 @@ describe.skipIf(skipReason('v35') !== undefined)('binaries in folders', () => {
     const dir = await fixture.temporaryFolder();
     await fixture.linkPrograms(release, join(dir, 'path'));
     await fixture.linkPrograms(release, join(dir, 'opt', 'etcd-v3.5'));
-    const before = process.env['PATH'];
-    process.env['PATH'] = `${join(dir, 'path')}:relative:${before}`;
-    try {
+    const path = `${join(dir, 'path')}:relative:${process.env['PATH'] ?? ''}`;
+    await fixture.withEnvironment({ PATH: path }, async () => {
       const options = await fixture.optionsFor({});
       expect((await createBinaries(options).ensure(release.version)).source).toBe(join(dir, 'path'));
       const both = createBinaries({ ...options, dirs: [join(dir, 'opt')] });
       expect((await both.ensure(release.version)).source).toBe(join(dir, 'opt', 'etcd-v3.5'));
-    } finally {
-      process.env['PATH'] = before;
-    }
+    });
   });
 });
 
 describe('a release that cannot be had', () => {
   it('names every source, what happened there and what to do', async () => {
     const mirror = await fixture.serve({});
-    const options = await fixture.optionsFor({ sources: ['release', 'go'], releaseUrl: mirror.url, dirs: ['/opt/none'] });
+    const options = await fixture.optionsFor({
+      sources: ['release', 'go'],
+      releaseUrl: mirror.url,
+      dirs: ['/opt/none'],
+    });
     const error = await fixture.errorOf(createBinaries(options).ensure('3.4.1'));
     expect(error.code).toBe('binary-unavailable');
     expect(error.summary).toMatch(/release: .*HTTP 404.*release-not-in-source.*go: only etcd 3\.5 and newer/s);
@@ -183,7 +184,14 @@ describe.skipIf(skipReason('v35') !== undefined)('the cache of releases', () => 
     const trial = childProcess('unshare', ['-rm', 'sh', '-c', small]);
     if ((await trial.code) !== 0) return context.skip('no small file system can be mounted here');
     const after = `ls -A '${options.cacheDir}/etcd' >&2`;
-    const run = childProcess('unshare', ['-rm', 'sh', '-c', `${small} && "$@" && ${after}`, 'sh', ...fetchCommand(version, options)]);
+    const run = childProcess('unshare', [
+      '-rm',
+      'sh',
+      '-c',
+      `${small} && "$@" && ${after}`,
+      'sh',
+      ...fetchCommand(version, options),
+    ]);
     const result = JSON.parse(await run.output) as { code: string; message: string; remedy: string };
     expect(result).toMatchObject({ code: 'disk-full', remedy: expect.stringContaining('500 MB') });
     expect(result.message).toContain(options.cacheDir);
@@ -232,8 +240,14 @@ function childFetch(version: string, options: object) {
 
 function childProcess(command: string, args: readonly string[]) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = child.stdout.setEncoding('utf8').toArray().then((parts) => parts.join(''));
-  const errors = child.stderr.setEncoding('utf8').toArray().then((parts) => parts.join(''));
+  const output = child.stdout
+    .setEncoding('utf8')
+    .toArray()
+    .then((parts) => parts.join(''));
+  const errors = child.stderr
+    .setEncoding('utf8')
+    .toArray()
+    .then((parts) => parts.join(''));
   const code = new Promise<number | null>((resolve) => {
     child.once('error', () => resolve(null));
     child.once('close', resolve);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
-import type { QuorateError } from '../../../src/base/errors.ts';
+import { QuorateError } from '../../../src/base/errors.ts';
 import { waitUntil } from '../../../src/base/wait.ts';
 import type { EtcdApi } from '../../../src/etcd/api.ts';
 import { connectEtcd } from '../../../src/etcd/client.ts';
@@ -74,7 +74,10 @@ describe.each(minors)('%s', (minor) => {
       const before = await etcd.status(first.clientUrl);
       for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         await first.kill(signal);
-        await expect(etcd.status(first.clientUrl)).rejects.toMatchObject({ code: 'etcd-unreachable', kind: 'transient' });
+        await expect(etcd.status(first.clientUrl)).rejects.toMatchObject({
+          code: 'etcd-unreachable',
+          kind: 'transient',
+        });
         await expect(etcd.memberList()).rejects.toMatchObject({ code: 'etcd-unreachable' });
         await first.start();
         const startedMs = systemClock.monotonic();
@@ -157,7 +160,9 @@ describe.each(minors)('%s', (minor) => {
 
       // Without its second voter the cluster has no quorum: nothing can be read or changed for sure.
       await second.kill('SIGKILL');
-      expect(await failureOf(etcd.memberAddLearner('https://127.0.0.1:2'))).toMatchObject({ code: 'unhealthy-cluster' });
+      expect(await failureOf(etcd.memberAddLearner('https://127.0.0.1:2'))).toMatchObject({
+        code: 'unhealthy-cluster',
+      });
       const impatient = connect([first.clientUrl], 500);
       expect(['etcd-timeout', 'etcd-no-leader']).toContain((await failureOf(impatient.memberList())).code);
       expect((await impatient.status(first.clientUrl)).memberId).toBe(leader.memberId);
@@ -166,13 +171,13 @@ describe.each(minors)('%s', (minor) => {
 
     async function promote(id: string): Promise<void> {
       const promoted = await waitUntil(systemClock, { timeoutMs: 15_000, intervalMs: 50 }, async () => {
-        const error = await etcd.memberPromote(id).then(
-          () => undefined,
-          (failure: QuorateError) => failure,
-        );
-        if (error === undefined) return true;
-        if (error.kind === 'waiting' || error.kind === 'transient') return undefined;
-        throw error;
+        try {
+          await etcd.memberPromote(id);
+          return true;
+        } catch (error) {
+          if (error instanceof QuorateError && ['waiting', 'transient'].includes(error.kind)) return undefined;
+          throw error;
+        }
       });
       expect(promoted.seen).toBe(true);
     }
@@ -180,10 +185,13 @@ describe.each(minors)('%s', (minor) => {
 });
 
 async function failureOf(promise: Promise<unknown>): Promise<QuorateError> {
-  return await promise.then(
-    () => expect.unreachable('it should have failed'),
-    (error: QuorateError) => error,
-  );
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
+  return expect.unreachable('it should have failed');
 }
 
 async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -93,7 +93,12 @@ export interface TestCluster {
   /** Ports and address for a member that does not run yet. */
   newHost(name: string): Promise<HostSpec>;
   /** Starts a member; `peers` are the members that it knows, itself included. Healthy when `waits` is not false. */
-  startMember(host: HostSpec, peers: readonly HostSpec[], state: 'new' | 'existing', waits?: boolean): Promise<TestMember>;
+  startMember(
+    host: HostSpec,
+    peers: readonly HostSpec[],
+    state: 'new' | 'existing',
+    waits?: boolean,
+  ): Promise<TestMember>;
   etcdctl(member: TestMember, ...args: string[]): Promise<string>;
   /** Path of a file in the cluster's folder, for example `a.crt`. */
   file(name: string): string;
@@ -162,7 +167,13 @@ export async function createTestCluster(
     credentials,
     newHost: async (name) => {
       const [client = 0, peer = 0, metrics = 0] = await freePorts(3);
-      return { name, agent: 'https://127.0.0.1:1', address: '127.0.0.1', cordon: false, ports: { client, peer, metrics } };
+      return {
+        name,
+        agent: 'https://127.0.0.1:1',
+        address: '127.0.0.1',
+        cordon: false,
+        ports: { client, peer, metrics },
+      };
     },
     startMember,
     etcdctl: async (member, ...args) => {

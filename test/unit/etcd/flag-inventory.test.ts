@@ -10,6 +10,7 @@ const minors: readonly Minor[] = ['v34', 'v35', 'v36'];
 /** What etcd parses before it obeys `--version`. */
 const samples: Readonly<Record<string, string>> = {
   'advertise-client-urls': 'https://127.0.0.1:1',
+  cors: 'https://example.org:443',
   'discovery-fallback': 'exit',
   'feature-gates': 'CompactHashCheck=true',
   'initial-advertise-peer-urls': 'https://127.0.0.1:1',
@@ -49,7 +50,9 @@ describe.each(minors)('the flags of %s', (minor) => {
       const named = [...`${stdout}${stderr}`.matchAll(/^ +--([a-z0-9-]+)/gm)].map((match) => match[1] ?? '');
       const known = flagsOfRelease(requireRelease(minor));
       expect(named.length).toBeGreaterThan(50);
-      expect(named.filter((name) => !known.has(name) && !misprints.has(name) && !known.has(`experimental-${name}`))).toEqual([]);
+      // 3.6 takes both names of a flag; the inventory has the one that stays.
+      const isKnown = (name: string): boolean => known.has(name) || known.has(name.replace(/^experimental-/, ''));
+      expect(named.filter((name) => !isKnown(name) && !misprints.has(name))).toEqual([]);
     });
 
     it.each([
@@ -66,8 +69,9 @@ describe.each(minors)('the flags of %s', (minor) => {
       expect(checkFlags(version, { [flag]: value })).toMatchObject([{ flag }]);
       const known = flagsOfRelease(version);
       const name = known.has(flag) || !known.has(`experimental-${flag}`) ? flag : `experimental-${flag}`;
-      await expect(run(`--${name}=${value}`, '--version')).rejects.toThrow();
-      await expect(run('--version')).resolves.toBeDefined();
+      await expect(run(`--${name}=${value}`, '--version')).rejects.toThrow(
+        /invalid value|flag provided but not defined/,
+      );
     });
   });
 });

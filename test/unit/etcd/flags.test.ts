@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkFlags, electionTimeoutMs, memberFlags } from '../../../src/etcd/flags.ts';
 import type { HostSpec } from '../../../src/spec/cluster-spec.ts';
 import { testSpec } from './etcd-fixture.ts';
+import { containing } from './matchers.ts';
 
 describe('checkFlags', () => {
   it('accepts what a release knows, by its current name in every release', () => {
@@ -14,7 +15,8 @@ describe('checkFlags', () => {
       'corrupt-check-time': '12h',
       'watch-progress-notify-interval': '1m30s',
     };
-    for (const version of ['3.4.45', '3.5.33', '3.6.14', '3.7.1', '3.8.0']) expect(checkFlags(version, flags)).toEqual([]);
+    for (const version of ['3.4.45', '3.5.33', '3.6.14', '3.7.1', '3.8.0'])
+      expect(checkFlags(version, flags)).toEqual([]);
   });
 
   it('takes former names before 3.6 only', () => {
@@ -27,7 +29,7 @@ describe('checkFlags', () => {
           flag: 'experimental-initial-corrupt-check',
           code: 'unknown-flag',
           nearest: 'feature-gates',
-          detail: expect.stringContaining('feature-gates: InitialCorruptCheck=true'),
+          detail: containing('feature-gates: InitialCorruptCheck=true'),
         },
       ]);
     }
@@ -35,7 +37,7 @@ describe('checkFlags', () => {
 
   it('knows flags that came with a patch release', () => {
     const minTls = { 'tls-min-version': 'TLS1.3' };
-    expect(checkFlags('3.5.7', minTls)).toMatchObject([{ code: 'unknown-flag', detail: expect.stringContaining('3.5.8') }]);
+    expect(checkFlags('3.5.7', minTls)).toMatchObject([{ code: 'unknown-flag', detail: containing('3.5.8') }]);
     expect(checkFlags('3.5.8', minTls)).toEqual([]);
     const sleep = { 'compaction-sleep-interval': '10ms' };
     expect(checkFlags('3.5.15', sleep)).toMatchObject([{ code: 'unknown-flag' }]);
@@ -60,7 +62,7 @@ describe('checkFlags', () => {
     ['socket-reuse-port', 'unnoticed'],
   ])('refuses %s with the reason', (flag, reason) => {
     expect(checkFlags('3.5.33', { [flag]: 'true' })).toEqual([
-      { flag, code: 'owned-flag', detail: expect.stringContaining(reason) },
+      { flag, code: 'owned-flag', detail: containing(reason) },
     ]);
   });
 
@@ -106,13 +108,19 @@ describe('checkFlags', () => {
 
   it('refuses one flag under two names', () => {
     const twice = { 'corrupt-check-time': '1h', 'experimental-corrupt-check-time': '2h' };
-    expect(checkFlags('3.5.33', twice)).toMatchObject([{ flag: 'experimental-corrupt-check-time', code: 'invalid-value' }]);
+    expect(checkFlags('3.5.33', twice)).toMatchObject([
+      { flag: 'experimental-corrupt-check-time', code: 'invalid-value' },
+    ]);
   });
 
   it('takes gates before 3.6 where they were flags', () => {
     expect(checkFlags('3.5.33', { 'feature-gates': 'StopGRPCServiceOnDefrag=true' })).toEqual([]);
-    expect(checkFlags('3.5.33', { 'feature-gates': 'SetMemberLocalAddr=true' })).toMatchObject([{ code: 'invalid-value' }]);
-    expect(checkFlags('3.6.14', { 'feature-gates': 'FastLeaseKeepAlive=false' })).toMatchObject([{ code: 'invalid-value' }]);
+    expect(checkFlags('3.5.33', { 'feature-gates': 'SetMemberLocalAddr=true' })).toMatchObject([
+      { code: 'invalid-value' },
+    ]);
+    expect(checkFlags('3.6.14', { 'feature-gates': 'FastLeaseKeepAlive=false' })).toMatchObject([
+      { code: 'invalid-value' },
+    ]);
     expect(checkFlags('3.7.1', { 'feature-gates': 'FastLeaseKeepAlive=false' })).toEqual([]);
   });
 });
@@ -176,7 +184,10 @@ describe('memberFlags', () => {
   });
 
   it('lets the spec have its own way with corruption checks, and with nothing that is owned', () => {
-    const gates = { 'feature-gates': 'CompactHashCheck=false,StopGRPCServiceOnDefrag=true', 'corrupt-check-time': '0s' };
+    const gates = {
+      'feature-gates': 'CompactHashCheck=false,StopGRPCServiceOnDefrag=true',
+      'corrupt-check-time': '0s',
+    };
     expect(memberFlags(testSpec('3.6.14', gates), host('10.0.0.11'))).toMatchObject({
       'feature-gates': 'CompactHashCheck=false,InitialCorruptCheck=true,StopGRPCServiceOnDefrag=true',
       'corrupt-check-time': '0s',
@@ -187,7 +198,9 @@ describe('memberFlags', () => {
       'experimental-corrupt-check-time': '0s',
     });
     const owned = { 'data-dir': '/x', 'listen-client-urls': 'http://0.0.0.0:1', 'enable-v2': 'true' };
-    expect(memberFlags(testSpec('3.5.33', owned), host('10.0.0.11'))).toEqual(memberFlags(testSpec('3.5.33'), host('10.0.0.11')));
+    expect(memberFlags(testSpec('3.5.33', owned), host('10.0.0.11'))).toEqual(
+      memberFlags(testSpec('3.5.33'), host('10.0.0.11')),
+    );
   });
 
   it('never gives 3.6 and later a former name', () => {

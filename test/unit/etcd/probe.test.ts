@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { createServer as createHttpsServer } from 'node:https';
+import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { waitUntil } from '../../../src/base/wait.ts';
@@ -9,6 +9,7 @@ import { connectEtcd } from '../../../src/etcd/client.ts';
 import { createMemberProbe } from '../../../src/etcd/probe.ts';
 import { type Minor, requireRelease, skipReason, testBinaries } from '../../support/binaries.ts';
 import { createTestCluster, createTestPki, type TestCluster, type TestMember } from './etcd-fixture.ts';
+import { aNumber, containing, matching } from './matchers.ts';
 
 const minors: readonly Minor[] = ['v34', 'v35', 'v36'];
 
@@ -35,7 +36,7 @@ describe.each(minors)('%s', (minor) => {
       const leaf = new X509Certificate(await readFile(cluster.file('a.crt')));
       expect(result).toEqual({
         healthy: true,
-        latencyMs: expect.any(Number),
+        latencyMs: aNumber,
         presented: {
           fingerprint: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
           serial: leaf.serialNumber.toLowerCase(),
@@ -50,13 +51,13 @@ describe.each(minors)('%s', (minor) => {
       const probe = createMemberProbe(() => ({ ...cluster.credentials, ca: stranger.ca }), systemClock);
       expect(await probe.health(member.clientUrl)).toMatchObject({
         healthy: false,
-        reason: expect.stringMatching(/not trusted: .*(verify|self.signed|issuer)/i),
-        presented: { fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        reason: matching(/not trusted: .*(verify|self.signed|issuer)/i),
+        presented: { fingerprint: matching(/^[0-9a-f]{64}$/) },
       });
       const refused = createMemberProbe(() => ({ ...theirs, ca: cluster.credentials.ca }), systemClock);
       expect(await refused.health(member.clientUrl)).toMatchObject({
         healthy: false,
-        reason: expect.stringMatching(/did not accept our certificate/),
+        reason: matching(/did not accept our certificate/),
       });
     });
 
@@ -78,13 +79,13 @@ describe.each(minors)('%s', (minor) => {
       );
       const { memberId } = await etcd.status(member.clientUrl);
       expect(await etcd.alarms()).toEqual([{ memberId, alarm: 'NOSPACE' }]);
-      expect(await health()).toMatchObject({ healthy: false, reason: expect.stringMatching(/^unhealthy: /) });
+      expect(await health()).toMatchObject({ healthy: false, reason: matching(/^unhealthy: /) });
       etcd.close();
     });
 
     it('says that nobody listens', async () => {
       await member.kill('SIGKILL');
-      expect(await health()).toMatchObject({ healthy: false, reason: expect.stringContaining('ECONNREFUSED') });
+      expect(await health()).toMatchObject({ healthy: false, reason: containing('ECONNREFUSED') });
     });
   });
 });
@@ -104,7 +105,7 @@ describe('a server that is not etcd', () => {
     });
     const url = await listen(server, 'https');
     const probe = createMemberProbe(() => Promise.resolve(credentials), systemClock);
-    expect(await probe.health(url)).toMatchObject({ healthy: false, reason: expect.stringMatching(reason) });
+    expect(await probe.health(url)).toMatchObject({ healthy: false, reason: matching(reason) });
     server.close();
   });
 
@@ -113,7 +114,10 @@ describe('a server that is not etcd', () => {
     const server = createServer((socket) => socket.end('hello\n'));
     const url = await listen(server, 'https');
     const result = await createMemberProbe(() => credentials, systemClock).health(url);
-    expect(result).toMatchObject({ healthy: false, reason: expect.stringMatching(/wrong version|closed|packet|disconnected/i) });
+    expect(result).toMatchObject({
+      healthy: false,
+      reason: matching(/wrong version|closed|packet|disconnected/i),
+    });
     server.close();
   });
 });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
 
@@ -5,7 +6,7 @@ import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
 const [folder = ''] = process.argv.slice(2);
 const keystore = await openFileKeystore({ folder, clock: systemClock });
 process.stdout.write('ready\n');
-await new Promise((resolve) => process.stdin.once('data', resolve));
+await once(process.stdin, 'data');
 const authority = await keystore.ensureAuthority('orders', 'peer-1', 86_400_000);
 process.stdout.write(`${authority.fingerprint}\n`);
 process.stdin.destroy();

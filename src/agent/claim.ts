@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { syncFolder } from '../base/files.ts';
 import { dirname } from 'node:path';
+import { syncFolder } from '../base/files.ts';
 import type { TrustDomain } from '../spec/cluster-spec.ts';
 import type { ProcessIdentity } from './runtime.ts';
 import { type StateFile, stateFile, storageError } from './state-file.ts';

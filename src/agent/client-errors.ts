@@ -14,7 +14,8 @@ export function connectionError(error: unknown, operation: string, timedOutMs: n
       kind: 'stalled',
       operation,
       summary: `agent and controller do not accept each other's certificates: ${describeError(error)}`,
-      remedy: 'Check on both sides that the certificate is in date, signed by the CA of the fleet, and names the address that is dialled.',
+      remedy:
+        'Check on both sides that the certificate is in date, signed by the CA of the fleet, and names the address that is dialled.',
       cause: error,
     });
   }

@@ -1,9 +1,7 @@
 import { buildConnector, Pool } from 'undici';
 import { describeError, QuorateError } from '../base/errors.ts';
-import { type Identity, isSameIdentity } from './identity.ts';
 import { agentRefused, connectionError } from './client-errors.ts';
-import { fromWireError } from './wire-errors.ts';
-import type { CommandName } from './wire-schemas.ts';
+import { type Identity, isSameIdentity } from './identity.ts';
 import {
   type AgentClient,
   type AgentCommands,
@@ -16,6 +14,8 @@ import {
   type ProcessFacts,
   runHeader,
 } from './wire.ts';
+import { fromWireError } from './wire-errors.ts';
+import type { CommandName } from './wire-schemas.ts';
 
 export interface AgentTimeouts {
   /** TCP and TLS. */
@@ -29,7 +29,7 @@ export interface AgentTimeouts {
   readonly fetchMs: number;
 }
 
-export const agentTimeouts: AgentTimeouts = {
+const agentTimeouts: AgentTimeouts = {
   connectMs: 2000,
   factsMs: 5000,
   commandMs: 15_000,
@@ -67,13 +67,18 @@ export function connectAgent(connection: AgentConnection): AgentClient {
   return {
     facts: async (signal) => {
       const facts = await request({ method: 'GET', path: '/v1/facts', timeoutMs: timeouts.factsMs, signal });
-      if (isRecord(facts) && facts['host'] === connection.expectedHost && isRecord(facts['clusters'])) return facts as unknown as HostFacts;
-      throw agentRefused(`read the facts of ${connection.expectedHost}`, 'the answer is not what an agent of this host says');
+      if (isRecord(facts) && facts['host'] === connection.expectedHost && isRecord(facts['clusters']))
+        return facts as unknown as HostFacts;
+      throw agentRefused(
+        `read the facts of ${connection.expectedHost}`,
+        'the answer is not what an agent of this host says',
+      );
     },
     logs: async (cluster, lines) => {
       const path = `/v1/clusters/${encodeURIComponent(cluster)}/logs?lines=${Math.max(0, Math.min(lines, 10_000))}`;
       const answer = await request({ method: 'GET', path, timeoutMs: timeouts.commandMs });
-      return (answer as { lines: readonly string[] }).lines;
+      if (isRecord(answer) && Array.isArray(answer['lines'])) return answer['lines'].map(String);
+      throw agentRefused(`read the log of ${cluster} on ${connection.expectedHost}`, 'the answer holds no lines');
     },
     commands: (cluster, fence) => commandsOf(cluster, fence, timeouts, request),
     close: async () => {
@@ -160,7 +165,12 @@ function renewingConnector(identity: () => Promise<Identity>, timeoutMs: number)
     identity().then(
       (read) => {
         if (current === undefined || !isSameIdentity(current.identity, read)) {
-          const connect = buildConnector({ ...read, timeout: timeoutMs, minVersion: 'TLSv1.2', rejectUnauthorized: true });
+          const connect = buildConnector({
+            ...read,
+            timeout: timeoutMs,
+            minVersion: 'TLSv1.2',
+            rejectUnauthorized: true,
+          });
           current = { identity: read, connect };
         }
         current.connect(options, callback);

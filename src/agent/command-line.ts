@@ -49,7 +49,11 @@ export function checkFlags(flags: Readonly<Record<string, string>>): void {
  * Arguments of etcd.
  * @param join given only when the data dir is empty: later starts take the identity from the data
  */
-export function etcdArguments(paths: MemberPaths, request: StartRequest, join: JoinMode | undefined): readonly string[] {
+export function etcdArguments(
+  paths: MemberPaths,
+  request: StartRequest,
+  join: JoinMode | undefined,
+): readonly string[] {
   const peer = tlsPaths(paths.tls, 'peer');
   const client = tlsPaths(paths.tls, 'client');
   const owned: Record<string, string> = {
@@ -82,6 +86,7 @@ function flagProblem(name: string, value: string): string | undefined {
   if (ownedFlags.has(name) || name.startsWith('discovery')) return 'is set by the agent';
   if (name === 'logger' && value !== 'zap') return 'must be zap, whose lines the agent keeps';
   if (name.endsWith('-file')) return 'names a file; the agent owns all files of a member';
-  if (mutualTlsFlags.some((flag) => flag === name) && value !== 'true') return 'must stay true: traffic is always mutual TLS';
+  if (mutualTlsFlags.some((flag) => flag === name) && value !== 'true')
+    return 'must stay true: traffic is always mutual TLS';
   return undefined;
 }

@@ -48,7 +48,7 @@ export interface AgentFile {
      *
      * @maxItems 3
      */
-    readonly sources: readonly ("release" | "debian" | "go")[];
+    readonly sources: readonly ('release' | 'debian' | 'go')[];
     /**
      * Base URL of official archives, for a mirror: URL/vX.Y.Z/etcd-vX.Y.Z-linux-amd64.tar.gz.
      */
@@ -61,7 +61,7 @@ export interface AgentFile {
   /**
    * process: members run as detached processes of this agent.
    */
-  readonly runtime: "process";
+  readonly runtime: 'process';
   /**
    * Logging.
    */
@@ -69,7 +69,7 @@ export interface AgentFile {
     /**
      * The least important lines that are written.
      */
-    readonly level: "debug" | "info" | "warn" | "error" | "silent";
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   };
   /**
    * Data dirs that were put aside.

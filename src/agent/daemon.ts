@@ -97,7 +97,11 @@ export async function startAgent(parts: AgentParts): Promise<RunningAgent> {
     const chores = startChores(
       [
         { name: 'rotate logs', everyMs: tuning.rotateEveryMs, run: () => rotateAll(members, tuning.rotation) },
-        { name: 'renew identity', everyMs: tuning.identityEveryMs, run: identityReloader(server, config.identity, log) },
+        {
+          name: 'renew identity',
+          everyMs: tuning.identityEveryMs,
+          run: identityReloader(server, config.identity, log),
+        },
         {
           name: 'prune archives',
           everyMs: tuning.pruneEveryMs,

@@ -1,6 +1,6 @@
 import { type StateFile, stateFile } from './state-file.ts';
-import type { LatchedIdentity } from './wire.ts';
 import type { WalIdentity } from './wal.ts';
+import type { LatchedIdentity } from './wire.ts';
 
 const latchFile: StateFile<LatchedIdentity> = stateFile<LatchedIdentity>({
   type: 'object',

@@ -1,7 +1,7 @@
 import { createMutex, type Mutex } from './mutex.ts';
 import { type StateFile, stateFile } from './state-file.ts';
-import { startSchema } from './wire-schemas.ts';
 import type { ProcessFacts, StartRequest } from './wire.ts';
+import { startSchema } from './wire-schemas.ts';
 
 /** What must survive the agent: whether the member is meant to run, and how. */
 export interface MemberRecord {

@@ -41,10 +41,20 @@ export class Members {
 
   /** Gives the member of a cluster that was never heard of before too: its first command comes next. */
   async open(cluster: string): Promise<Member> {
-    if (!isClusterName(cluster)) throw refused('invalid-cluster-name', `"${cluster.slice(0, 100)}" cannot be the name of a cluster`, 'Use lower-case letters, digits and dashes, at most 63.');
+    if (!isClusterName(cluster))
+      throw refused(
+        'invalid-cluster-name',
+        `"${cluster.slice(0, 100)}" cannot be the name of a cluster`,
+        'Use lower-case letters, digits and dashes, at most 63.',
+      );
     const known = this.#members.get(cluster);
     if (known !== undefined) return known;
-    if (this.#members.size >= maxClusters) throw refused('too-many-clusters', `this host knows ${maxClusters} clusters already`, 'Use another host, or remove the folders of clusters that are gone.');
+    if (this.#members.size >= maxClusters)
+      throw refused(
+        'too-many-clusters',
+        `this host knows ${maxClusters} clusters already`,
+        'Use another host, or remove the folders of clusters that are gone.',
+      );
     const opening = Member.load(cluster, this.#context);
     this.#members.set(cluster, opening);
     try {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
-import { QuorateError, describeError } from '../base/errors.ts';
+import { describeError, QuorateError } from '../base/errors.ts';
 import { findByArgument, identify, identifyChild, isSameProcess } from './procfs.ts';
 import type { LaunchSpec, ProcessExit, ProcessIdentity, ProcessRuntime } from './runtime.ts';
 
@@ -22,22 +22,15 @@ export function createProcessRuntime(clock: Clock): ProcessRuntime {
     launch: async (spec) => {
       const log = await openLog(spec);
       try {
-        const child = spawn(spec.command, spec.args, {
-          detached: true,
-          stdio: ['ignore', log.fd, log.fd],
-          cwd: spec.workingFolder,
-          env: etcdEnvironment(),
-        });
+        const child = execute(spec, log.fd);
         // Before anything is awaited: see identifyChild.
         const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
         const exit = exitOf(child);
         await started(child, spec);
         if (identity === undefined) throw startFailed(spec, 'it ended before it could be identified');
         child.unref();
+        // Kept until somebody has asked for the exit, because it may be over before that.
         children.set(identity.pid, { identity, exit });
-        child.once('exit', () => {
-          if (children.get(identity.pid)?.identity === identity) children.delete(identity.pid);
-        });
         return identity;
       } finally {
         await log.close();
@@ -63,12 +56,30 @@ export function createProcessRuntime(clock: Clock): ProcessRuntime {
     },
     exited: async (identity, signal) => {
       const child = children.get(identity.pid);
-      if (child !== undefined && isSameProcess(child.identity, identity)) return orAborted(child.exit, signal);
+      if (child !== undefined && isSameProcess(child.identity, identity)) {
+        const exit = await orAborted(child.exit, signal);
+        if (children.get(identity.pid) === child) children.delete(identity.pid);
+        return exit;
+      }
       // Ends with the process or with the agent, whichever is first.
       while (isAlive(identity)) await clock.sleep(watchIntervalMs, signal);
       return { code: null, signal: null };
     },
   };
+}
+
+function execute(spec: LaunchSpec, logFd: number): ChildProcess {
+  try {
+    return spawn(spec.command, spec.args, {
+      detached: true,
+      stdio: ['ignore', logFd, logFd],
+      cwd: spec.workingFolder,
+      env: etcdEnvironment(),
+    });
+  } catch (error) {
+    // Some errors of the system are thrown, not emitted: too many arguments, a NUL in one of them.
+    throw startFailed(spec, describeError(error));
+  }
 }
 
 /** etcd reads ETCD_… variables as flags, so nothing of the agent's environment is passed on but the search path. */

@@ -6,9 +6,9 @@ import type { Logger } from '../base/log.ts';
 import type { Identity } from './identity.ts';
 import { clusterNamePattern } from './paths.ts';
 import { mayDo, roleOf } from './roles.ts';
+import { epochHeader, type Fence, type HostFacts, hostHeader, runHeader } from './wire.ts';
 import { statusOf, toWireError } from './wire-errors.ts';
 import { type CommandName, commandSchemas } from './wire-schemas.ts';
-import { epochHeader, type Fence, type HostFacts, hostHeader, runHeader } from './wire.ts';
 
 const maxBodyBytes = 1024 * 1024;
 const maxLogLines = 10_000;
@@ -58,7 +58,10 @@ export function createAgentServer(service: AgentService, identity: Identity, log
   });
   server.setErrorHandler<FastifyError | QuorateError>(async (error, request, reply) => {
     const { status, wire } = answerTo(error);
-    log[status >= 500 ? 'error' : 'warn']({ method: request.method, url: request.url, status, ...wire }, 'request failed');
+    log[status >= 500 ? 'error' : 'warn'](
+      { method: request.method, url: request.url, status, ...wire },
+      'request failed',
+    );
     return reply.code(status).send(wire);
   });
   server.setNotFoundHandler(async (_request, reply) => {
@@ -75,7 +78,13 @@ export function renewIdentity(server: FastifyInstance, identity: Identity): void
 
 /** The same options for the first context and for every later one. */
 function tlsOptions(identity: Identity) {
-  return { ...identity, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' as const, handshakeTimeout: 10_000 };
+  return {
+    ...identity,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2' as const,
+    handshakeTimeout: 10_000,
+  };
 }
 
 function addRoutes(server: FastifyInstance, service: AgentService, log: Logger): void {
@@ -120,7 +129,10 @@ function admit(request: FastifyRequest, host: string): void {
   if (meant === host || (meant === undefined && request.method !== 'POST')) return;
   throw new RequestRefused(421, {
     code: 'wrong-host',
-    summary: meant === undefined ? `the header ${hostHeader} is missing` : `this is host ${host}, the request is for another one`,
+    summary:
+      meant === undefined
+        ? `the header ${hostHeader} is missing`
+        : `this is host ${host}, the request is for another one`,
     remedy: 'Check the agent URL of the host in the cluster spec.',
   });
 }
@@ -128,7 +140,8 @@ function admit(request: FastifyRequest, host: string): void {
 function fenceOf(request: FastifyRequest): Fence {
   const epoch = Number(request.headers[epochHeader]);
   const runId = request.headers[runHeader];
-  const isWellFormed = /^[0-9]{1,16}$/.test(String(request.headers[epochHeader])) && Number.isSafeInteger(epoch) && epoch > 0;
+  const isWellFormed =
+    /^[0-9]{1,16}$/.test(String(request.headers[epochHeader])) && Number.isSafeInteger(epoch) && epoch > 0;
   if (isWellFormed && typeof runId === 'string' && /^[A-Za-z0-9._:-]{1,128}$/.test(runId)) return { epoch, runId };
   throw new RequestRefused(400, {
     code: 'fence-missing',
@@ -154,11 +167,20 @@ class RequestRefused extends Error {
   }
 }
 
-function answerTo(error: FastifyError | QuorateError | RequestRefused): { readonly status: number; readonly wire: object } {
+function answerTo(error: FastifyError | QuorateError | RequestRefused): {
+  readonly status: number;
+  readonly wire: object;
+} {
   if (error instanceof RequestRefused) return { status: error.status, wire: error.answer };
   if (error instanceof QuorateError) return { status: statusOf(error), wire: toWireError(error) };
   const status = error.statusCode ?? 500;
-  if (status < 500) return { status, wire: { code: status === 413 ? 'body-too-large' : 'invalid-request', summary: error.message } };
-  const failure = asQuorateError(error, { code: 'agent-failed', kind: 'stalled', operation: 'answer a request', remedy: 'Look into the log of the agent.' });
+  if (status < 500)
+    return { status, wire: { code: status === 413 ? 'body-too-large' : 'invalid-request', summary: error.message } };
+  const failure = asQuorateError(error, {
+    code: 'agent-failed',
+    kind: 'stalled',
+    operation: 'answer a request',
+    remedy: 'Look into the log of the agent.',
+  });
   return { status: 500, wire: toWireError(failure) };
 }

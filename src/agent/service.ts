@@ -4,7 +4,6 @@ import type { Binaries } from '../etcd/binaries.ts';
 import type { Member } from './member.ts';
 import type { Members } from './members.ts';
 import type { AgentService } from './server.ts';
-import type { CommandName } from './wire-schemas.ts';
 import type {
   ArchiveRequest,
   BinaryFact,
@@ -15,6 +14,7 @@ import type {
   StopRequest,
   TrustRequest,
 } from './wire.ts';
+import type { CommandName } from './wire-schemas.ts';
 
 export interface ServiceParts {
   readonly host: string;

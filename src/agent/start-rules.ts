@@ -23,7 +23,8 @@ export function decideJoin({ cluster, data, latched, request }: StartSituation):
       code: 'data-unreadable',
       kind: 'refused',
       operation,
-      summary: 'the data dir is not empty but has no write-ahead log, so etcd would start as a new cluster on top of it',
+      summary:
+        'the data dir is not empty but has no write-ahead log, so etcd would start as a new cluster on top of it',
       remedy: 'Archive the data dir, then join again; or put the missing files back.',
     });
   }

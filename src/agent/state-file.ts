@@ -25,7 +25,8 @@ export function stateFile<T>(schema: object): StateFile<T> {
         kind: 'stalled',
         operation: `read ${path}`,
         summary: `the file is not what the agent writes (${ajv.errorsText(isValid.errors)}), so it is unknown what holds here`,
-        remedy: 'Look for disk errors. Put the file back from a backup of the host, or move it away to say that what it held is known to be lost.',
+        remedy:
+          'Look for disk errors. Put the file back from a backup of the host, or move it away to say that what it held is known to be lost.',
       });
     },
     write: async (path, value) => {

@@ -89,7 +89,9 @@ export class Supervisor {
     this.cancelRestart();
     const retry = new AbortController();
     this.#retry = retry;
-    this.#restartLoop(retry, uptimeMs).catch((error: unknown) => this.#complain(error, 'etcd will not be started again'));
+    this.#restartLoop(retry, uptimeMs).catch((error: unknown) =>
+      this.#complain(error, 'etcd will not be started again'),
+    );
   }
 
   cancelRestart(): void {
@@ -149,7 +151,9 @@ export class Supervisor {
 
   #take(taken: RunningProcess): void {
     this.#process = taken;
-    this.#watch(taken, this.#options.clock.monotonic()).catch((error: unknown) => this.#complain(error, 'the end of etcd could not be recorded'));
+    this.#watch(taken, this.#options.clock.monotonic()).catch((error: unknown) =>
+      this.#complain(error, 'the end of etcd could not be recorded'),
+    );
   }
 
   async #watch(watched: RunningProcess, sinceMs: number): Promise<void> {

@@ -6,6 +6,8 @@ const domain = { enum: ['peer', 'client'] };
 const version = { type: 'string', pattern: '^[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}$' };
 const clusterId = { type: 'string', pattern: '^[0-9a-f]{1,16}$' };
 /** Also a file of 64 certificates of 8 KiB stays below this. */
+/** For what ends up on a command line. */
+const printable = '^[^\\u0000-\\u001f]*$';
 const pem = { type: 'string', minLength: 1, maxLength: 512 * 1024 };
 /** A day would be a mistake; etcd itself allows 50 s. */
 const electionTimeoutMs = { type: 'integer', minimum: 1, maximum: 60_000 };
@@ -16,9 +18,9 @@ const joinSchema = {
   required: ['state', 'initialCluster', 'token'],
   properties: {
     state: { enum: ['new', 'existing'] },
-    initialCluster: { type: 'string', minLength: 1, maxLength: 8192 },
-    token: { type: 'string', minLength: 1, maxLength: 256 },
-    bootstrapId: { type: 'string', minLength: 1, maxLength: 256 },
+    initialCluster: { type: 'string', minLength: 1, maxLength: 8192, pattern: printable },
+    token: { type: 'string', minLength: 1, maxLength: 256, pattern: printable },
+    bootstrapId: { type: 'string', minLength: 1, maxLength: 256, pattern: printable },
     discardData: clusterId,
   },
 };

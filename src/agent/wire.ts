@@ -60,7 +60,14 @@ export interface ProcessFacts {
   /** The flags last started with, as the controller sent them. */
   readonly flags?: Readonly<Record<string, string>> | undefined;
   readonly restarts: number;
-  readonly lastExit?: { readonly code: number | null; readonly signal: string | null; readonly atMs: number; readonly logTail: readonly string[] } | undefined;
+  readonly lastExit?:
+    | {
+        readonly code: number | null;
+        readonly signal: string | null;
+        readonly atMs: number;
+        readonly logTail: readonly string[];
+      }
+    | undefined;
 }
 
 export interface DataFacts {

@@ -8,7 +8,7 @@ import { storeDenied, storeUnreachable } from './store-errors.ts';
 import type { StoreMemory } from './store-memory.ts';
 
 /** Says that a folder is a backup store, and which one. */
-export const markerName = '.quorate-store';
+const markerName = '.quorate-store';
 
 /**
  * Tells a store that is there from one that is not mounted or was emptied:

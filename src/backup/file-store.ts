@@ -15,6 +15,7 @@ import { checkKey, checkPrefix, maxSmallObjectBytes } from './keys.ts';
 import type { ObjectStore, StoredObject, WriteCondition } from './store.ts';
 import { objectNotFound, objectTooLarge, storeConflict, storeDenied, storeFault } from './store-errors.ts';
 import type { StoreMemory } from './store-memory.ts';
+import { watchFailure } from './watch-failure.ts';
 
 export interface FileStoreOptions {
   /** Absolute path; made at the first write if the folder above it exists. May be a symbolic link. */
@@ -111,18 +112,23 @@ class FileStore implements ObjectStore {
 
   async writeStream(key: string, content: AsyncIterable<Uint8Array>): Promise<{ readonly sizeBytes: number }> {
     checkKey(key);
-    return this.#do(`write ${key} to the backup store`, async (operation) => {
-      await this.#prepare(operation);
-      // Known before the first byte is taken; what counts is the link at the end.
-      if (await this.#exists(key, operation)) throw storeConflict(operation, `${key} exists already`);
-      const { path, sizeBytes } = await writeTemporary(this.#work, content, operation);
-      try {
-        await this.#place(path, key, operation);
-      } finally {
-        await rm(path, { force: true });
-      }
-      return { sizeBytes };
-    });
+    const source = watchFailure(content);
+    try {
+      return await this.#do(`write ${key} to the backup store`, async (operation) => {
+        await this.#prepare(operation);
+        // Known before the first byte is taken; what counts is the link at the end.
+        if (await this.#exists(key, operation)) throw storeConflict(operation, `${key} exists already`);
+        const { path, sizeBytes } = await writeTemporary(this.#work, source.content, operation);
+        try {
+          await this.#place(path, key, operation);
+        } finally {
+          await rm(path, { force: true });
+        }
+        return { sizeBytes };
+      });
+    } catch (error) {
+      throw source.failure()?.reason ?? error;
+    }
   }
 
   async delete(key: string): Promise<void> {

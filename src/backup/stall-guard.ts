@@ -19,12 +19,20 @@ export async function* guardStalls<T>(source: AsyncIterable<T>, options: StallGu
   const over = new AbortController();
   let waitingSinceMs: number | undefined;
   let giveUp: (reason: unknown) => void = () => undefined;
+  let wake: () => void = () => undefined;
   const onAbort = (): void => giveUp(signal?.reason);
   signal?.addEventListener('abort', onAbort);
 
   const watch = async (): Promise<void> => {
     // Looks four times per timeout, so a stall is seen after at most a quarter more.
     while (!over.signal.aborted) {
+      // Sleeps only while somebody waits, so that a clock that is turned by hand cannot make it spin.
+      if (waitingSinceMs === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
       await clock.sleep(timeoutMs / 4, over.signal);
       if (waitingSinceMs !== undefined && clock.monotonic() - waitingSinceMs >= timeoutMs) {
         giveUp(stalled(operation, timeoutMs));
@@ -38,6 +46,7 @@ export async function* guardStalls<T>(source: AsyncIterable<T>, options: StallGu
     for (;;) {
       signal?.throwIfAborted();
       waitingSinceMs = clock.monotonic();
+      wake();
       // Not Promise.race with one lasting promise: that would keep a reaction for every chunk.
       const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
         giveUp = reject;
@@ -53,6 +62,7 @@ export async function* guardStalls<T>(source: AsyncIterable<T>, options: StallGu
   } finally {
     signal?.removeEventListener('abort', onAbort);
     over.abort();
+    wake();
     await watching;
     // A generator that hangs in `next` would hang in `return` too, so it is told but not waited for.
     if (!ended) void Promise.resolve(iterator.return?.()).catch(() => undefined);

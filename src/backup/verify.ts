@@ -101,11 +101,16 @@ async function readArchive(archive: AsyncIterable<Uint8Array>, problems: string[
   }
 }
 
-/** Resolves when the chunk is worked off, or at once when the stream has failed. */
+/** Resolves when the chunk is worked off, or the stream has failed; zlib calls nobody back then. */
 async function feed(gunzip: Gunzip, chunk: Uint8Array): Promise<void> {
   if (gunzip.destroyed || gunzip.readableEnded) return;
   await new Promise<void>((resolve) => {
-    gunzip.write(chunk, () => resolve());
+    const done = (): void => {
+      gunzip.off('close', done);
+      resolve();
+    };
+    gunzip.once('close', done);
+    gunzip.write(chunk, done);
   });
 }
 

@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import {
   Composer,
   type CST,
-  type Document as YamlDocument,
   isAlias,
   isMap,
   isNode,
@@ -13,6 +12,7 @@ import {
   type Pair,
   Parser,
   visit,
+  type Document as YamlDocument,
 } from 'yaml';
 import type { Diagnostic } from './diagnostics.ts';
 import { describeError } from './errors.ts';
@@ -64,6 +64,7 @@ const summaries = {
   'unknown-tag': 'Tags are not allowed',
   'unknown-alias': 'An alias leads nowhere',
   'too-many-aliases': 'Too many aliases',
+  'alias-in-anchor': 'An alias inside of an anchor',
   'too-deeply-nested': 'Too deeply nested',
 } as const;
 type Code = keyof typeof summaries;
@@ -80,7 +81,11 @@ export function parseDocument(file: string, content: Uint8Array | string): Parse
 
   const sizeBytes = typeof content === 'string' ? Buffer.byteLength(content) : content.byteLength;
   if (sizeBytes > maxDocumentBytes) {
-    reportAt('document-too-large', start, `Found ${sizeBytes} bytes; at most ${maxDocumentBytes} (256 KiB) are read.`);
+    reportAt(
+      'document-too-large',
+      start,
+      `Found more than ${maxDocumentBytes} bytes (256 KiB), which is the most that is read.`,
+    );
     return { diagnostics };
   }
   if (typeof content !== 'string' && !isUtf8(content)) {
@@ -114,8 +119,12 @@ export function parseDocument(file: string, content: Uint8Array | string): Parse
     for (const document of documents) checkSyntax(document, report);
     if (second !== undefined)
       report('several-documents', second.range[0], 'A second document starts here. Put it into a file of its own.');
-    const firstAlias = checkStructure(first, report);
-    return finish(file, first, lines, diagnostics, (detail) => report('too-many-aliases', firstAlias, detail));
+    if (!checkStructure(first, report)) return { diagnostics };
+    const value: unknown = first.toJS({ maxAliasCount: maxAliases });
+    if (diagnostics.length > 0) return { diagnostics, salvaged: value };
+    const positionOf: ParsedDocument['positionOf'] = (pointer, part = 'value') =>
+      place(lines, offsetOf(first, pointer, part));
+    return { document: { file, value, positionOf }, diagnostics };
   } catch (error) {
     // Nothing is known to lead here; a file that does is refused rather than trusted.
     reportAt('yaml-syntax', start, `The YAML parser gave up: ${describeError(error)}.`);
@@ -143,7 +152,7 @@ function readDocuments(text: string): readonly YamlDocument.Parsed[] | { readonl
   const tokens: CST.Token[] = [];
   for (const lexeme of new Lexer().lex(text)) {
     tokens.push(...parser.next(lexeme));
-    if (parser.stack.length > maxDepth) return { tooDeepAt: parser.offset };
+    if (parser.stack.length > maxDepth) return { tooDeepAt: parser.offset - lexeme.length };
   }
   tokens.push(...parser.end());
   const composer = new Composer({
@@ -157,31 +166,6 @@ function readDocuments(text: string): readonly YamlDocument.Parsed[] | { readonl
   return [...composer.compose(tokens)].filter(
     (document): document is YamlDocument.Parsed => document.contents !== undefined,
   );
-}
-
-function finish(
-  file: string,
-  yaml: YamlDocument.Parsed,
-  lines: readonly number[],
-  diagnostics: readonly Diagnostic[],
-  reportExpansion: (detail: string) => void,
-): ParsedFile {
-  let value: unknown;
-  try {
-    value = yaml.toJS({ maxAliasCount: maxAliases });
-  } catch (error) {
-    // Aliases without an anchor have been reported already and make this throw too.
-    if (!diagnostics.some((found) => found.code.endsWith('alias') || found.code.endsWith('aliases')))
-      reportExpansion(`Anchors and aliases expand to far more than is written (${describeError(error)}).`);
-    return { diagnostics };
-  }
-  if (diagnostics.length > 0) return { diagnostics, salvaged: value };
-  const document: ParsedDocument = {
-    file,
-    value,
-    positionOf: (pointer, part = 'value') => place(lines, offsetOf(yaml, pointer, part)),
-  };
-  return { document, diagnostics };
 }
 
 function checkSyntax(document: YamlDocument.Parsed, report: Report): void {
@@ -198,12 +182,14 @@ function checkSyntax(document: YamlDocument.Parsed, report: Report): void {
 }
 
 /**
- * Duplicate keys, and aliases that lead nowhere, into themselves, or are too many.
- * Gives the offset of the first alias, 0 when there is none.
+ * Duplicate keys, and aliases that lead nowhere or are too many. An alias inside of an anchor is refused
+ * altogether: that is how a short text expands without end, or to a depth that ends the process.
+ * True when the document can be expanded.
  */
-function checkStructure(document: YamlDocument.Parsed, report: Report): number {
+function checkStructure(document: YamlDocument.Parsed, report: Report): boolean {
   let aliases = 0;
-  let firstAlias = 0;
+  let isNested = false;
+  let isDangling = false;
   visit(document, {
     Map: (_key, map) => {
       const seen = new Map<string, number>();
@@ -217,22 +203,22 @@ function checkStructure(document: YamlDocument.Parsed, report: Report): number {
     },
     Alias: (_key, alias, path) => {
       const offset = rangeStart(alias);
-      if (aliases === 0) firstAlias = offset;
       aliases += 1;
-      if (aliases > maxAliases) {
-        if (aliases === maxAliases + 1)
-          report('too-many-aliases', offset, `At most ${maxAliases} aliases are read. Write the values out.`);
-        // Looking up an alias walks the document; the bound keeps that linear.
-        return;
-      }
-      const target = alias.resolve(document);
-      if (target === undefined)
+      if (aliases === maxAliases + 1)
+        report('too-many-aliases', offset, `At most ${maxAliases} aliases are read. Write the values out.`);
+      // Looking up an alias walks the document; the bound keeps that linear.
+      if (aliases > maxAliases) return;
+      if (path.some((ancestor) => isNode(ancestor) && !isAlias(ancestor) && ancestor.anchor !== undefined)) {
+        const detail = `*${alias.source} stands inside of an anchor, so it could expand to far more than is written. Write the value out.`;
+        if (!isNested) report('alias-in-anchor', offset, detail);
+        isNested = true;
+      } else if (alias.resolve(document) === undefined) {
         report('unknown-alias', offset, `No anchor &${alias.source} stands before *${alias.source}.`);
-      else if (path.some((ancestor) => ancestor === target))
-        report('unknown-alias', offset, `*${alias.source} stands inside of its own anchor.`);
+        isDangling = true;
+      }
     },
   });
-  return firstAlias;
+  return !isNested && !isDangling && aliases <= maxAliases;
 }
 
 function offsetOf(document: YamlDocument.Parsed, pointer: string, part: 'key' | 'value'): number {

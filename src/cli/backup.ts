@@ -34,7 +34,7 @@ export async function runBackupVerify(command: BackupCommand, name: string): Pro
 }
 
 /** Newest first, one line each. `SIZE` is what the archive takes in the store, `DATABASE` what it unpacks to. */
-export function backupTable(backups: readonly Backup[], nowMs: number): string {
+function backupTable(backups: readonly Backup[], nowMs: number): string {
   if (backups.length === 0) return 'No backups.\n';
   const header = ['NAME', 'AGE', 'SIZE', 'DATABASE', 'REVISION', 'MEMBERS', 'VERSION', 'VERIFIED', 'REASON'];
   const rows = backups.map(({ name, takenAtMs, etcdVersion, memberCount, proof }) => [
@@ -58,7 +58,7 @@ export function backupTable(backups: readonly Backup[], nowMs: number): string {
 }
 
 /** Stable; times in ISO 8601, sizes in bytes, `null` for what another program did not write down. */
-export function backupsJson({ backups, diagnostics }: BackupListing): string {
+function backupsJson({ backups, diagnostics }: BackupListing): string {
   const entries = backups.map(({ name, takenAtMs, etcdVersion, memberCount, proof }) => ({
     name,
     at: formatTime(takenAtMs),
@@ -79,7 +79,7 @@ export function backupsJson({ backups, diagnostics }: BackupListing): string {
   return json({ formatVersion: '1.0', backups: entries, diagnostics });
 }
 
-export function verificationText(result: BackupVerification): string {
+function verificationText(result: BackupVerification): string {
   const { name, whole, problems, sizeBytes, sha256, snapshot, hasProof } = result;
   const lines = [
     `${name}: ${whole ? 'whole' : 'DAMAGED'}`,
@@ -92,7 +92,7 @@ export function verificationText(result: BackupVerification): string {
   return `${lines.join('\n')}\n`;
 }
 
-export function verificationJson(result: BackupVerification): string {
+function verificationJson(result: BackupVerification): string {
   return json({ formatVersion: '1.0', ...result });
 }
 

@@ -64,7 +64,7 @@ export interface ControllerFile {
     /**
      * local: one controller at a time, by leases in the state folder.
      */
-    readonly type: "local";
+    readonly type: 'local';
   };
   /**
    * Protection of the authorities' keys in the state folder; without it they rely on file permissions alone.
@@ -84,7 +84,7 @@ export interface ControllerFile {
     /**
      * The least important lines that are written.
      */
-    readonly level: "debug" | "info" | "warn" | "error" | "silent";
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   };
   /**
    * How often each cluster is looked at when nothing has changed.

@@ -143,7 +143,7 @@ async function sharedFetch(
   try {
     if (signal === undefined) return await fetching.result;
     const aborted = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(signal.reason);
+      leave = () => reject(abortError(signal));
       signal.addEventListener('abort', leave, { once: true });
     });
     return await Promise.race([fetching.result, aborted]);
@@ -157,6 +157,11 @@ async function sharedFetch(
       await fetching.result.catch(() => undefined);
     }
   }
+}
+
+function abortError(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason : new Error(describeError(reason));
 }
 
 async function fetchFromSources(
@@ -259,7 +264,7 @@ function diskFull(operation: string, cacheDir: string, cause: unknown): QuorateE
     kind: 'stalled',
     operation,
     summary: `there is no space left for it in ${cacheDir}; what had been fetched was removed again`,
-    remedy: 'free some 500 MB there (a build with Go needs 2 GB, part of it in Go\'s own caches) and try again',
+    remedy: "free some 500 MB there (a build with Go needs 2 GB, part of it in Go's own caches) and try again",
     cause,
   });
 }

@@ -19,7 +19,7 @@ const channelOptions = {
   // A connection of its own, so that no other channel's back-off holds it up.
   'grpc.use_local_subchannel_pool': 1,
   // An idle connection costs memory on both sides; a new one costs a few milliseconds.
-  'grpc.client_idle_timeout_ms': 15_000,
+  'grpc.client_idle_timeout_ms': 60_000,
   'grpc.enable_channelz': 0,
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,

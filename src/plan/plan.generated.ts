@@ -7,7 +7,7 @@ export interface PlanDocument {
   /**
    * Version of this format.
    */
-  readonly formatVersion: "1.0";
+  readonly formatVersion: '1.0';
   /**
    * Name of the cluster.
    */
@@ -72,16 +72,16 @@ export interface StepDocument {
    * What is done.
    */
   readonly action:
-    | "backup"
-    | "bootstrap-cluster"
-    | "add-learner"
-    | "promote-member"
-    | "remove-member"
-    | "start-member"
-    | "restart-member"
-    | "move-leader"
-    | "issue-certificate"
-    | "archive-data";
+    | 'backup'
+    | 'bootstrap-cluster'
+    | 'add-learner'
+    | 'promote-member'
+    | 'remove-member'
+    | 'start-member'
+    | 'restart-member'
+    | 'move-leader'
+    | 'issue-certificate'
+    | 'archive-data';
   /**
    * Name of a host, or of the cluster for bootstrap-cluster.
    */
@@ -93,7 +93,7 @@ export interface StepDocument {
   /**
    * From harmless to irreversible.
    */
-  readonly risk: "none" | "leader-moves" | "member-restarts" | "outage" | "destructive";
+  readonly risk: 'none' | 'leader-moves' | 'member-restarts' | 'outage' | 'destructive';
   /**
    * What must be seen before the step.
    */
@@ -165,7 +165,7 @@ export interface StepDetailDocument {
   /**
    * The kinds of traffic whose certificates are issued.
    */
-  readonly domains?: readonly ("peer" | "client")[] | undefined;
+  readonly domains?: readonly ('peer' | 'client')[] | undefined;
 }
 export interface RefusalDocument {
   /**

@@ -7,7 +7,7 @@ export interface StatusDocument {
   /**
    * Version of this format.
    */
-  readonly formatVersion: "1.0";
+  readonly formatVersion: '1.0';
   readonly source: SourceStatus;
   /**
    * Findings in the newest commit that belong to no known cluster.
@@ -39,7 +39,7 @@ export interface DiagnosticDocument {
   /**
    * Errors keep a spec from being used.
    */
-  readonly severity: "error" | "warning";
+  readonly severity: 'error' | 'warning';
   /**
    * Stable, kebab-case.
    */
@@ -77,7 +77,7 @@ export interface ClusterStatus {
   /**
    * The cluster in one word.
    */
-  readonly phase: "Converged" | "Reconciling" | "Refused" | "Degraded" | "Lost" | "Suspended" | "Orphaned" | "Fighting";
+  readonly phase: 'Converged' | 'Reconciling' | 'Refused' | 'Degraded' | 'Lost' | 'Suspended' | 'Orphaned' | 'Fighting';
   /**
    * Commit of the spec in force; null when there is none.
    */
@@ -127,7 +127,7 @@ export interface MemberStatus {
   /**
    * Its part in the cluster.
    */
-  readonly role: "leader" | "follower" | "learner";
+  readonly role: 'leader' | 'follower' | 'learner';
   /**
    * It answered its health check.
    */
@@ -153,7 +153,7 @@ export interface ConditionStatus {
   /**
    * Whether it holds.
    */
-  readonly status: "True" | "False" | "Unknown";
+  readonly status: 'True' | 'False' | 'Unknown';
   /**
    * CamelCase or kebab-case, stable.
    */
@@ -189,7 +189,7 @@ export interface CertificateStatus {
   /**
    * The kind of traffic that it protects.
    */
-  readonly domain: "peer" | "client";
+  readonly domain: 'peer' | 'client';
   /**
    * SHA-256 of the DER, hexadecimal.
    */
@@ -219,7 +219,7 @@ export interface RunStatus {
   /**
    * stopped: ended early between two steps, on request or because the lease was lost.
    */
-  readonly outcome: "running" | "succeeded" | "failed" | "stopped";
+  readonly outcome: 'running' | 'succeeded' | 'failed' | 'stopped';
   /**
    * When it began. Milliseconds since the Unix epoch.
    */

@@ -15,7 +15,11 @@ export interface ClusterSpec {
   readonly etcd: Readonly<Record<string, string>>;
   readonly tls: TlsSpec;
   readonly backup: BackupSpec;
-  readonly upgrade: { readonly strategy: 'rolling' | 'restore'; readonly allowDowngrade: boolean; readonly acceptRelease?: string | undefined };
+  readonly upgrade: {
+    readonly strategy: 'rolling' | 'restore';
+    readonly allowDowngrade: boolean;
+    readonly acceptRelease?: string | undefined;
+  };
   readonly replace: { readonly wipedDisk: 'automatic' | 'manual' };
   readonly suspend: boolean;
 }

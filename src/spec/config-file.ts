@@ -11,7 +11,7 @@ export interface ConfigFile<T> {
   /** Absolute path of the file. */
   readonly file: string;
   /** Absolute path of what a relative path in the file means. */
-  absolute(path: string): string;
+  readonly absolute: (path: string) => string;
   /** With defaults filled in. */
   readonly value: T;
 }

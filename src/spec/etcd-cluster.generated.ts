@@ -16,11 +16,11 @@ export interface EtcdCluster {
   /**
    * Version of this format.
    */
-  readonly apiVersion: "quorate.dev/v1";
+  readonly apiVersion: 'quorate.dev/v1';
   /**
    * What the document describes.
    */
-  readonly kind: "EtcdCluster";
+  readonly kind: 'EtcdCluster';
   /**
    * What the cluster is called.
    */
@@ -66,7 +66,7 @@ export interface EtcdCluster {
       /**
        * rolling keeps the cluster serving; restore has an outage.
        */
-      readonly strategy: "rolling" | "restore";
+      readonly strategy: 'rolling' | 'restore';
       /**
        * Says that going to an older version is meant.
        */
@@ -87,12 +87,12 @@ export interface EtcdCluster {
       /**
        * automatic: a host that comes back with an empty disk joins again as a new member.
        */
-      readonly wipedDisk: "automatic" | "manual";
+      readonly wipedDisk: 'automatic' | 'manual';
     };
     /**
      * How certificate authorities are exchanged.
      */
-    readonly rotation: "staged" | "emergency";
+    readonly rotation: 'staged' | 'emergency';
     /**
      * When changes may start; empty means always.
      *
@@ -181,7 +181,7 @@ export interface Bootstrap {
    * empty, or the backup to restore.
    */
   readonly from:
-    | "empty"
+    | 'empty'
     | {
         /**
          * Name of a backup, or latest.
@@ -229,7 +229,7 @@ export interface Tls {
     /**
      * Kind of key.
      */
-    readonly keyType: "ecdsa-p256" | "ed25519" | "rsa-2048" | "rsa-4096";
+    readonly keyType: 'ecdsa-p256' | 'ed25519' | 'rsa-2048' | 'rsa-4096';
   };
 }
 /**
@@ -311,5 +311,5 @@ export interface Backup {
   /**
    * How often a backup is restored for proof.
    */
-  readonly drill: "daily" | "weekly" | "never";
+  readonly drill: 'daily' | 'weekly' | 'never';
 }

@@ -209,7 +209,12 @@ function placeOf(pointer: string): string {
 }
 
 function branchesOf(error: ErrorObject): readonly Readonly<Record<string, unknown>>[] {
-  return Array.isArray(error.schema) ? error.schema : [];
+  const branches: unknown = error.schema;
+  return Array.isArray(branches) ? branches.filter((branch) => isRecord(branch)) : [];
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function properties(schema: unknown): object {
@@ -250,8 +255,7 @@ function listOf(values: unknown, separator = ', '): string {
 /** What was found, short: the value itself when it is a scalar, else its kind. */
 function show(value: unknown): string {
   if (value === null || typeof value === 'object') return typeOf(value);
-  if (typeof value === 'string') return quote(redact(value));
-  return String(value);
+  return typeof value === 'string' ? quote(redact(value)) : JSON.stringify(value);
 }
 
 function quote(value: string): string {

@@ -86,7 +86,7 @@ function sourceDigest() {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
   const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name));
-  for (const path of [...files, ...settings].sort()) {
+  for (const path of [...files, ...settings].toSorted((a, b) => (a < b ? -1 : 1))) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`${path}\n${size} ${mtimeMs}\n`);
   }

@@ -135,7 +135,8 @@ function code(value: unknown): string {
 }
 
 function text(value: unknown): string {
-  return value === undefined ? '' : String(value);
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function list(value: unknown): readonly unknown[] {

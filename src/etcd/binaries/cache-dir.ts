@@ -16,7 +16,8 @@ export async function userCacheDir(environment: Readonly<Record<string, string |
     await access(wanted, constants.W_OK | constants.X_OK);
     return wanted;
   } catch (error) {
-    if (chosen !== '' || systemErrorCode(error) === undefined) throw unusable(wanted, 'it cannot be made or written to', error);
+    if (chosen !== '' || systemErrorCode(error) === undefined)
+      throw unusable(wanted, 'it cannot be made or written to', error);
   }
   const uid = process.getuid?.() ?? 0;
   const fallback = join(tmpdir(), `quorate-cache-${uid}`);

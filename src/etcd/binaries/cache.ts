@@ -81,7 +81,10 @@ export class BinaryCache {
   async openWorkspace(): Promise<string> {
     await ensureFolder(this.#root);
     await this.#removeStaleWorkspaces();
-    const folder = join(this.#root, `.fetch-${await processNamespace()}-${process.pid}-${randomBytes(6).toString('hex')}`);
+    const folder = join(
+      this.#root,
+      `.fetch-${await processNamespace()}-${process.pid}-${randomBytes(6).toString('hex')}`,
+    );
     await mkdir(folder, { mode: 0o700 });
     for (const part of ['release', 'scratch']) await mkdir(join(folder, part), { mode: 0o700 });
     return folder;
@@ -147,7 +150,10 @@ export class BinaryCache {
       const owner = /^\.fetch-(\w+)-(\d+)-[0-9a-f]+$/.exec(name);
       if (owner === null) continue;
       const folder = join(this.#root, name);
-      const modified = await stat(folder).then((found) => found.mtimeMs, () => undefined);
+      const modified = await stat(folder).then(
+        (found) => found.mtimeMs,
+        () => undefined,
+      );
       if (modified === undefined) continue;
       const isOld = this.#clock.now() - modified > staleAfterMs;
       const isDead = owner[1] === namespace && !processExists(Number(owner[2]));
@@ -221,7 +227,7 @@ async function syncFile(path: string): Promise<void> {
 }
 
 /** SHA-256 of a file, hexadecimal. */
-export async function sha256(path: string): Promise<string> {
+async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');

@@ -95,9 +95,21 @@ interface Apt {
 /** A complete apt set-up in one folder: nothing of the machine's but its proxy and network settings. */
 async function prepareApt(request: FetchRequest, suite: string, mirror: string, architecture: string): Promise<Apt> {
   const folder = join(request.scratch, `apt-${suite}`);
-  for (const part of ['', 'empty', 'state', 'lists', 'lists/partial', 'cache', 'cache/archives', 'cache/archives/partial'])
+  for (const part of [
+    '',
+    'empty',
+    'state',
+    'lists',
+    'lists/partial',
+    'cache',
+    'cache/archives',
+    'cache/archives/partial',
+  ])
     await mkdir(join(folder, part), { mode: 0o700 });
-  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring} arch=${architecture}] ${mirror} ${suite} main\n`);
+  await writeFile(
+    join(folder, 'sources.list'),
+    `deb [signed-by=${keyring} arch=${architecture}] ${mirror} ${suite} main\n`,
+  );
   const quoted = (name: string): string => `"${join(folder, name)}"`;
   const settings = [
     `Dir::Etc::Main "/dev/null";`,
@@ -132,7 +144,8 @@ async function prepareApt(request: FetchRequest, suite: string, mirror: string, 
 
 /** How this machine reaches the network and whether its clock is to be believed; never anything that skips a check. */
 async function machineSettings(signal: AbortSignal): Promise<readonly string[]> {
-  const wanted = /^Acquire::(https?::(Proxy|CaInfo|CaPath|SslCert|SslKey)|Check-Date|Check-Valid-Until|ForceIPv[46])\b/i;
+  const wanted =
+    /^Acquire::(https?::(Proxy|CaInfo|CaPath|SslCert|SslKey)|Check-Date|Check-Valid-Until|ForceIPv[46])\b/i;
   try {
     const { stdout } = await runTool('apt-config', ['dump'], { timeoutMs: 30_000, signal });
     return stdout.split('\n').filter((line) => wanted.test(line));
@@ -144,7 +157,8 @@ async function machineSettings(signal: AbortSignal): Promise<readonly string[]> 
 }
 
 /** How apt and gpgv say that a signature is missing, bad, expired, or by a key they do not have. */
-const unverified = /NO_PUBKEY|BADSIG|ERRSIG|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|NODATA|not signed|Missing key|no valid OpenPGP/i;
+const unverified =
+  /NO_PUBKEY|BADSIG|ERRSIG|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|NODATA|not signed|Missing key|no valid OpenPGP/i;
 
 async function updateLists(apt: Apt, request: FetchRequest, suite: string): Promise<void> {
   try {

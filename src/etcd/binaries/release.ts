@@ -10,7 +10,7 @@ import type { BinarySource, FetchRequest } from './source.ts';
 import { machineArchitecture, programs, sourceError } from './source.ts';
 import { runTool } from './tool.ts';
 
-export const officialReleases = 'https://github.com/etcd-io/etcd/releases/download';
+const officialReleases = 'https://github.com/etcd-io/etcd/releases/download';
 
 // etcd's archives have 16 to 25 MB, unzipped up to 90 MB; these bounds only keep a bad server from filling the disk.
 const maxArchiveBytes = 256 * 1024 * 1024;
@@ -75,7 +75,11 @@ async function fetchRelease(request: FetchRequest, base: string): Promise<string
  * Unpacks the programs, each through a pipe, so that no path, link, mode or owner in the archive has any effect.
  * One that is not there is left out: etcdutl exists since 3.5, and a missing etcd is noticed for all sources alike.
  */
-async function unpack({ version, scratch, into, signal }: FetchRequest, archive: string, folder: string): Promise<void> {
+async function unpack(
+  { version, scratch, into, signal }: FetchRequest,
+  archive: string,
+  folder: string,
+): Promise<void> {
   const options = { timeoutMs: 300_000, signal };
   // Once, because tar would unzip all of it again for every program.
   const unzipped = join(scratch, 'archive.tar');

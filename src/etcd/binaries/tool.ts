@@ -33,7 +33,14 @@ const passedOn = [
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   ...['http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'].flatMap((name) => [name, name.toUpperCase()]),
-  ...['GOPROXY', 'GOSUMDB', 'GOPATH', 'GOCACHE', 'GOMODCACHE', 'GOROOT', 'GOTOOLCHAIN', 'GOENV'],
+  'GOPROXY',
+  'GOSUMDB',
+  'GOPATH',
+  'GOCACHE',
+  'GOMODCACHE',
+  'GOROOT',
+  'GOTOOLCHAIN',
+  'GOENV',
 ];
 
 /**

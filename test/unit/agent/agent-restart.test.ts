@@ -8,7 +8,17 @@ import type { IdentityFiles } from '../../../src/agent/identity.ts';
 import { memberPaths } from '../../../src/agent/paths.ts';
 import type { AgentClient } from '../../../src/agent/wire.ts';
 import { requireRelease, skipReason } from '../../support/binaries.ts';
-import { connect, type Fleet, makeFleet, provision, singleMember, startHost, waitFor, waitForFacts, writeIdentity } from './fleet.ts';
+import {
+  connect,
+  type Fleet,
+  makeFleet,
+  provision,
+  singleMember,
+  startHost,
+  waitFor,
+  waitForFacts,
+  writeIdentity,
+} from './fleet.ts';
 
 const cluster = 'orders';
 const script = fileURLToPath(new URL('agent-process.ts', import.meta.url));
@@ -69,10 +79,14 @@ describe('an agent that was killed', () => {
     expect(after?.process).toEqual(before.process);
     expect(after?.certificates.peer?.trustLoaded).toEqual(before.certificates.peer?.trust);
     expect(after?.epoch).toBe(7);
-    await expect(second.client.commands(cluster, { epoch: 6, runId: 'old' }).stop({ graceMs: 0 })).rejects.toMatchObject({
+    await expect(
+      second.client.commands(cluster, { epoch: 6, runId: 'old' }).stop({ graceMs: 0 }),
+    ).rejects.toMatchObject({
       code: 'stale-epoch',
     });
-    expect((await second.client.commands(cluster, { epoch: 7, runId: 'run-7' }).start(request)).pid).toBe(before.process.pid);
+    expect((await second.client.commands(cluster, { epoch: 7, runId: 'run-7' }).start(request)).pid).toBe(
+      before.process.pid,
+    );
 
     // As if the agent had died between the start of etcd and the note about it.
     await kill(second.child);
@@ -82,9 +96,15 @@ describe('an agent that was killed', () => {
 
     // An adopted process is watched like a child.
     process.kill(before.process.pid ?? 0, 'SIGKILL');
-    const restarted = await waitForFacts(third.client, cluster, (facts) => facts.process.restarts > 0 && facts.process.state === 'running');
+    const restarted = await waitForFacts(
+      third.client,
+      cluster,
+      (facts) => facts.process.restarts > 0 && facts.process.state === 'running',
+    );
     expect(restarted.process.pid).not.toBe(before.process.pid);
-    expect((await third.client.commands(cluster, { epoch: 7, runId: 'run-7' }).stop({ graceMs: 0 })).state).toBe('stopped');
+    expect((await third.client.commands(cluster, { epoch: 7, runId: 'run-7' }).stop({ graceMs: 0 })).state).toBe(
+      'stopped',
+    );
   });
 
   it('starts what ought to run, and leaves alone what was stopped', async (context) => {
@@ -141,6 +161,11 @@ describe('two agents on one data dir', () => {
     const host = await startHost(fleet, 'a');
     clients.push(host.client);
     await host.agent.close();
-    await waitFor('the port to be closed', async () => host.client.facts().then(() => false, () => true));
+    await waitFor('the port to be closed', async () =>
+      host.client.facts().then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 });

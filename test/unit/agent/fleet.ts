@@ -9,7 +9,7 @@ import { clustersFolder, memberPaths } from '../../../src/agent/paths.ts';
 import { findByArgument } from '../../../src/agent/procfs.ts';
 import type { AgentClient, AgentCommands, HostFacts, MemberFacts, StartRequest } from '../../../src/agent/wire.ts';
 import { systemClock } from '../../../src/base/clock.ts';
-import { silentLogger } from '../../../src/base/log.ts';
+import { type Logger, silentLogger } from '../../../src/base/log.ts';
 import { waitUntil } from '../../../src/base/wait.ts';
 import type { Binaries } from '../../../src/etcd/binaries.ts';
 import type { TrustDomain } from '../../../src/spec/cluster-spec.ts';
@@ -81,6 +81,7 @@ const noBinaries: Binaries = {
 export interface HostOptions {
   readonly binaries?: Binaries;
   readonly tuning?: Partial<AgentTuning>;
+  readonly log?: Logger;
 }
 
 export async function startHost(fleet: Fleet, name: string, options: HostOptions = {}): Promise<TestHost> {
@@ -99,7 +100,7 @@ export async function startHost(fleet: Fleet, name: string, options: HostOptions
     },
     binaries: options.binaries ?? noBinaries,
     clock: systemClock,
-    log: silentLogger,
+    log: options.log ?? silentLogger,
     tuning: options.tuning,
   });
   return { name, dataDir, files, agent, client: await connect(fleet, agent.url, name) };
@@ -129,7 +130,7 @@ export async function provision(fleet: Fleet, commands: AgentCommands, cluster: 
   }
 }
 
-export async function leafFor(
+async function leafFor(
   fleet: Fleet,
   commands: AgentCommands,
   cluster: string,

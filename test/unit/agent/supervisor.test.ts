@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMutex } from '../../../src/agent/mutex.ts';
+import { createMutex, type Mutex } from '../../../src/agent/mutex.ts';
 import { createProcessRuntime } from '../../../src/agent/process-runtime.ts';
 import { findByArgument, identify, parseStat } from '../../../src/agent/procfs.ts';
 import type { ProcessExit } from '../../../src/agent/runtime.ts';
@@ -15,19 +15,23 @@ let folder: string;
 let ending: AbortController;
 let exits: ProcessExit[];
 let mayRestart: boolean;
+let exclusive: Mutex;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'quorate-supervisor-'));
   ending = new AbortController();
   exits = [];
+  exclusive = createMutex('test', 10);
   mayRestart = false;
 });
 
 afterEach(async () => {
   ending.abort();
-  for (let found = await findByArgument(argument()); found !== undefined; found = await findByArgument(argument())) {
-    process.kill(found.pid, 'SIGKILL');
-  }
+  await waitFor('the end of every process', async () => {
+    const found = await findByArgument(argument());
+    if (found !== undefined) process.kill(found.pid, 'SIGKILL');
+    return found === undefined;
+  });
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -59,7 +63,7 @@ function supervise(launch: Launch): Supervisor {
     backoff: { firstMs: 20, maxMs: 40, resetAfterMs: 60_000 },
     claimPath: join(folder, 'pid.json'),
     argument: argument(),
-    exclusive: createMutex('test', 10),
+    exclusive,
     relaunch: async () => (mayRestart ? launch : undefined),
     onExit: async (exit) => {
       exits.push(exit);
@@ -73,8 +77,18 @@ const log = async (): Promise<string> => readFile(join(folder, 'log'), 'utf8');
 describe('stopping', () => {
   it.each([
     ['ends on TERM', `trap 'echo term; exit 0' TERM; echo ready; ${forever}`, ['term'], { code: 0, signal: null }],
-    ['ends on QUIT', `trap 'echo term' TERM; trap 'echo quit; exit 2' QUIT; echo ready; ${forever}`, ['term', 'quit'], { code: 2, signal: null }],
-    ['ends on KILL', `trap 'echo term' TERM; trap 'echo quit' QUIT; echo ready; ${forever}`, ['term', 'quit'], { code: null, signal: 'SIGKILL' }],
+    [
+      'ends on QUIT',
+      `trap 'echo term' TERM; trap 'echo quit; exit 2' QUIT; echo ready; ${forever}`,
+      ['term', 'quit'],
+      { code: 2, signal: null },
+    ],
+    [
+      'ends on KILL',
+      `trap 'echo term' TERM; trap 'echo quit' QUIT; echo ready; ${forever}`,
+      ['term', 'quit'],
+      { code: null, signal: 'SIGKILL' },
+    ],
   ])('%s', async (_what, script, said, exit) => {
     const supervisor = supervise(shell(script));
     await supervisor.launch(shell(script));
@@ -97,7 +111,10 @@ describe('a process', () => {
     const pid = supervisor.running?.identity.pid ?? 0;
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     // After the name: state, parent, process group, session.
-    const [, , group, session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+    const [, , group, session] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     expect([group, session]).toEqual([pid, pid]);
   });
 
@@ -119,10 +136,9 @@ describe('a process', () => {
     const supervisor = supervise(launch);
     await supervisor.launch(launch);
     await waitFor('three starts', async () => (await log()).split('started').length > 3);
-    await supervisor.stop(100);
-    const { length } = exits;
+    await exclusive(() => supervisor.stop(1000));
     expect(supervisor.willRestart).toBe(false);
-    expect(exits.slice(0, length).every((exit) => exit.code === 3)).toBe(true);
+    expect(exits.slice(0, 3)).toEqual([3, 3, 3].map((code) => ({ code, signal: null })));
     expect(await findByArgument(argument())).toBeUndefined();
   });
 

@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { openFileStore } from '../../../src/backup/file-store.ts';
 import { readRecord, writeRecord } from '../../../src/backup/record.ts';
 import { takeBackup } from '../../../src/backup/snapshot.ts';
@@ -24,7 +25,7 @@ function tell(value: object): void {
 /** Until the parent kills us, or has gone. */
 async function hang(): Promise<never> {
   tell({ at: mode });
-  await new Promise((resolve) => process.stdin.once('end', resolve).resume());
+  await once(process.stdin.resume(), 'end');
   return process.exit(3);
 }
 

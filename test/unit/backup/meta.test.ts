@@ -4,6 +4,15 @@ import { parseMeta, renderMeta } from '../../../src/backup/meta.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 
 const parse = (text: string) => parseMeta('n/_etcd_backup.meta', text);
+function outcomeOf(text: string): 'read' | 'refused' | 'another error' {
+  try {
+    parse(text);
+    return 'read';
+  } catch (error) {
+    return error instanceof QuorateError ? 'refused' : 'another error';
+  }
+}
+
 const known = { etcdVersion: '3.4.13', takenAtMs: 1_795_219_460_000, memberCount: 3 };
 
 describe('_etcd_backup.meta', () => {
@@ -75,11 +84,7 @@ describe('_etcd_backup.meta', () => {
   it('never throws anything else, whatever it reads', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
-        try {
-          parse(text);
-        } catch (error) {
-          expect(error).toBeInstanceOf(QuorateError);
-        }
+        expect(outcomeOf(text)).not.toBe('another error');
       }),
     );
   });

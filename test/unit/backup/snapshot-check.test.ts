@@ -18,7 +18,7 @@ function check(bytes: Uint8Array, cuts: readonly number[] = []) {
   return checking.finish();
 }
 
-const corrupt = expect.objectContaining({ code: 'snapshot-corrupt' });
+const corrupt: unknown = expect.objectContaining({ code: 'snapshot-corrupt' });
 const sound = snapshotOf(databaseOf(2048));
 
 describe('SnapshotCheck', () => {

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -61,6 +62,8 @@ it('keeps releases where the environment says', async () => {
   });
   const chosen = join(folder, 'mine');
   expect((await defaultBinarySettings({ XDG_CACHE_HOME: folder, QUORATE_CACHE: chosen })).cacheDir).toBe(chosen);
-  const error = await fixture.errorOf(defaultBinarySettings({ QUORATE_CACHE: '/proc/none' }));
-  expect(error).toMatchObject({ code: 'cache-unusable', remedy: expect.stringContaining('QUORATE_CACHE') });
+  await writeFile(join(folder, 'file'), '');
+  const error = await fixture.errorOf(defaultBinarySettings({ QUORATE_CACHE: join(folder, 'file', 'cache') }));
+  expect(error.code).toBe('cache-unusable');
+  expect(error.remedy).toContain('QUORATE_CACHE');
 });

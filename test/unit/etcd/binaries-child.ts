@@ -9,8 +9,8 @@ const [version = '', options = '{}'] = process.argv.slice(2);
 const given = JSON.parse(options) as Pick<BinariesOptions, 'dirs' | 'sources' | 'cacheDir' | 'releaseUrl'>;
 const binaries = createBinaries({ ...given, clock: systemClock, log: silentLogger });
 try {
-  console.log(JSON.stringify({ etcd: (await binaries.ensure(version)).etcd }));
+  process.stdout.write(`${JSON.stringify({ etcd: (await binaries.ensure(version)).etcd })}\n`);
 } catch (error) {
   const fields = error instanceof QuorateError ? { code: error.code, remedy: error.remedy } : {};
-  console.log(JSON.stringify({ ...fields, message: describeError(error) }));
+  process.stdout.write(`${JSON.stringify({ ...fields, message: describeError(error) })}\n`);
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
@@ -14,7 +16,7 @@ import { runTool } from '../../../src/etcd/binaries/tool.ts';
 import type { BinariesOptions, EtcdBinary } from '../../../src/etcd/binaries.ts';
 import { testBinaries } from '../../support/binaries.ts';
 
-export const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
 
 /** A temp folder that goes when the test ends. */
 export async function temporaryFolder(): Promise<string> {
@@ -91,22 +93,23 @@ export async function serveAll(
   answer: (path: string, response: ServerResponse, request: IncomingMessage) => void,
 ): Promise<Mirror> {
   const asked: string[] = [];
-  let arrive: () => void = () => undefined;
-  const firstRequest = new Promise<void>((resolve) => (arrive = resolve));
+  const first = event();
   const server = createServer((request, response) => {
     const path = request.url ?? '';
     asked.push(path);
-    arrive();
+    first.happen();
     answer(path, response, request);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
   onTestFinished(async () => {
     server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    server.close();
+    await once(server, 'close');
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return { url: `http://127.0.0.1:${address.port}`, asked, firstRequest };
+  return { url: `http://127.0.0.1:${address.port}`, asked, firstRequest: first.happened };
 }
 
 /** A mirror of one release, with everything as it should be, but for what `changes` says. */
@@ -125,14 +128,24 @@ export async function mirrorOf(
 
 /** Answers with the first half and then nothing more; resolves `reached` when that has happened. */
 export function stalling(content: Uint8Array): { readonly answer: Answer; readonly reached: Promise<void> } {
-  let arrive: () => void = () => undefined;
-  const reached = new Promise<void>((resolve) => (arrive = resolve));
+  const halfway = event();
   const half = content.subarray(0, Math.floor(content.length / 2));
   const answer: Answer = (_request, response) => {
     response.writeHead(200, { 'content-length': content.length });
-    response.write(half, () => arrive());
+    response.write(half, () => halfway.happen());
   };
-  return { answer, reached };
+  return { answer, reached: halfway.happened };
+}
+
+/** Something that happens once, and may be waited for. */
+export function event(): { readonly happen: () => void; readonly happened: Promise<void> } {
+  const emitter = new EventEmitter();
+  const happened = once(emitter, 'happened').then(() => undefined);
+  return { happen: () => void emitter.emit('happened'), happened };
+}
+
+export async function expectRejected(promise: Promise<unknown>, message: string): Promise<void> {
+  await expect(promise).rejects.toThrow(message);
 }
 
 /** The error of a promise that has to reject with ours. */

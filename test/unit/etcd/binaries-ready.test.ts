@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,12 +28,12 @@ async function ready(clone: string, args: readonly string[] = [], env: Readonly<
     env: { PATH: process.env['PATH'], CI: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const [output, errors, code] = await Promise.all([
+  const [output, errors] = await Promise.all([
     child.stdout.setEncoding('utf8').toArray(),
     child.stderr.setEncoding('utf8').toArray(),
-    new Promise<number | null>((resolve) => child.once('close', resolve)),
+    once(child, 'close'),
   ]);
-  return { output: output.join(''), errors: errors.join(''), code };
+  return { output: output.join(''), errors: errors.join(''), code: child.exitCode };
 }
 
 it('compiles once, again after a change, and takes removed files away', async () => {

@@ -26,11 +26,12 @@ describe.skipIf(skipReason('v35') !== undefined)('official archives', () => {
       expect((await readFile(copy ?? '')).equals(await readFile(original ?? ''))).toBe(true);
       expect((await stat(copy ?? '')).mode & 0o777).toBe(0o755);
     }
-    expect(JSON.parse(await readFile(join(folder, 'source.json'), 'utf8'))).toMatchObject({
-      version,
-      source: 'release',
-      origin: expect.stringMatching(/^archive http:.*SHA-256 checked$/),
-    });
+    const record = JSON.parse(await readFile(join(folder, 'source.json'), 'utf8')) as {
+      source: string;
+      origin: string;
+    };
+    expect(record.source).toBe('release');
+    expect(record.origin).toMatch(/^archive http:.*SHA-256 checked$/);
   });
 });
 

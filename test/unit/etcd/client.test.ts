@@ -148,6 +148,10 @@ describe.each(minors)('%s', (minor) => {
       await expect(etcd.memberRemove('not hexadecimal')).rejects.toMatchObject({ code: 'invalid-member-id' });
 
       const second = await cluster.startMember(host, [first.host, host], 'existing', false);
+      await untilRefusedBy(second);
+      const throughLearner = connect([second.clientUrl, first.clientUrl]);
+      expect((await throughLearner.memberList()).members).toHaveLength(2);
+      throughLearner.close();
       await promote(id);
       const leader = await etcd.status(first.clientUrl);
       expect(leader.leaderId).toBe(leader.memberId);
@@ -168,6 +172,16 @@ describe.each(minors)('%s', (minor) => {
       expect((await impatient.status(first.clientUrl)).memberId).toBe(leader.memberId);
       impatient.close();
     });
+
+    /** A learner that serves refuses to list members, and the next endpoint has to be asked. */
+    async function untilRefusedBy(learner: TestMember): Promise<void> {
+      const client = connect([learner.clientUrl]);
+      const refused = await waitUntil(systemClock, { timeoutMs: 15_000, intervalMs: 50 }, async () =>
+        (await failureOf(client.memberList())).code === 'learner-cannot-serve' ? true : undefined,
+      );
+      client.close();
+      expect(refused.seen).toBe(true);
+    }
 
     async function promote(id: string): Promise<void> {
       const promoted = await waitUntil(systemClock, { timeoutMs: 15_000, intervalMs: 50 }, async () => {

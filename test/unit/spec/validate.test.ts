@@ -1,0 +1,93 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { validate } from '../../../src/cli/validate.ts';
+import { changed, goodSpec } from './good-spec.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'quorate-validate-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function run(...paths: string[]): Promise<{ code: number; text: string }> {
+  let text = '';
+  const code = await validate(
+    paths.map((path) => join(folder, path)),
+    {
+      write: (piece) => {
+        text += piece;
+      },
+    },
+  );
+  return { code, text: text.replaceAll(`${folder}/`, '') };
+}
+
+const other = changed('name: orders', 'name: other').replaceAll('10.0.0.', '10.0.1.');
+
+test('good files, in folders at any depth, give 0', async () => {
+  await mkdir(join(folder, 'clusters/eu'), { recursive: true });
+  await mkdir(join(folder, 'clusters/.hidden'), { recursive: true });
+  await writeFile(join(folder, 'clusters/orders.yaml'), goodSpec);
+  await writeFile(join(folder, 'clusters/eu/other.yml'), other);
+  await writeFile(join(folder, 'clusters/README.md'), '{');
+  await writeFile(join(folder, 'clusters/.hidden/x.yaml'), '{');
+  expect(await run('clusters')).toEqual({ code: 0, text: '2 files, 2 valid clusters, 0 errors, 0 warnings\n' });
+});
+
+test('a warning alone gives 0', async () => {
+  await writeFile(join(folder, 'a.yaml'), changed('    store', '    every: 15m\n    store'));
+  const { code, text } = await run('a.yaml');
+  expect(code).toBe(0);
+  expect(text).toContain('a.yaml:21:5: warning: This release of Quorate cannot do this yet [not-supported-yet]\n');
+  expect(text).toContain('1 file, 1 valid cluster, 0 errors, 1 warning\n');
+});
+
+test('every finding of every file is printed, and gives 3', async () => {
+  await writeFile(join(folder, 'a.yaml'), changed('members: 3', 'members: 4'));
+  await writeFile(join(folder, 'b.yaml'), 'a: [\n');
+  const { code, text } = await run('a.yaml', 'b.yaml');
+  expect(code).toBe(3);
+  expect(text).toContain('a.yaml:6:12: error: An even number of members [even-member-count]\n  Found 4.');
+  expect(text).toContain('b.yaml:2:1: error: The file is not valid YAML [yaml-syntax]\n');
+  expect(text.trimEnd().split('\n').at(-1)).toMatch(/^2 files, 0 valid clusters, \d errors, 0 warnings$/);
+});
+
+test('a file that is named twice is one file', async () => {
+  await writeFile(join(folder, 'a.yaml'), goodSpec);
+  await symlink(join(folder, 'a.yaml'), join(folder, 'link.yaml'));
+  expect(await run('a.yaml', '.', 'link.yaml')).toEqual({
+    code: 0,
+    text: '1 file, 1 valid cluster, 0 errors, 0 warnings\n',
+  });
+});
+
+test('nothing to check gives 3 and says why', async () => {
+  await mkdir(join(folder, 'empty'));
+  const { code, text } = await run('absent', 'empty');
+  expect(code).toBe(3);
+  expect(text).toContain(
+    'absent: error: No specs could be read here [nothing-to-validate]\n  There is no such file or folder.',
+  );
+  expect(text).toContain(
+    'empty: error: No specs could be read here [nothing-to-validate]\n  There is no *.yaml or *.yml file',
+  );
+  expect(await run()).toMatchObject({ code: 3 });
+});
+
+test('a file beside one that is missing is still checked', async () => {
+  await writeFile(join(folder, 'a.yaml'), changed('version: 3.5.33', 'version: 3.2.1'));
+  const { code, text } = await run('absent.yaml', 'a.yaml');
+  expect(code).toBe(3);
+  expect(text).toContain('a.yaml:5:12: error: This etcd release is not supported [unsupported-version]');
+});
+
+test('a file larger than 256 KiB is refused without reading all of it', async () => {
+  await writeFile(join(folder, 'a.yaml'), 'x'.repeat(2_000_000));
+  const { code, text } = await run('a.yaml');
+  expect(code).toBe(3);
+  expect(text).toContain('[document-too-large]\n  Found more than 262144 bytes');
+});

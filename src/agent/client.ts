@@ -65,8 +65,9 @@ export function connectAgent(connection: AgentConnection): AgentClient {
   });
   const request = (call: Call): Promise<unknown> => send(pool, connection, call);
   return {
-    facts: async (signal) => {
-      const facts = await request({ method: 'GET', path: '/v1/facts', timeoutMs: timeouts.factsMs, signal });
+    facts: async (cluster) => {
+      const path = cluster === undefined ? '/v1/facts' : `/v1/facts?cluster=${encodeURIComponent(cluster)}`;
+      const facts = await request({ method: 'GET', path, timeoutMs: timeouts.factsMs });
       if (isRecord(facts) && facts['host'] === connection.expectedHost && isRecord(facts['clusters']))
         return facts as unknown as HostFacts;
       throw agentRefused(
@@ -93,7 +94,6 @@ interface Call {
   readonly timeoutMs: number;
   readonly body?: object | undefined;
   readonly headers?: Record<string, string> | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 function commandsOf(
@@ -128,7 +128,6 @@ async function send(pool: Pool, connection: AgentConnection, call: Call): Promis
   const { expectedHost, url } = connection;
   const operation = `${call.method} ${call.path} on host ${expectedHost} (${url})`;
   const timeout = AbortSignal.timeout(call.timeoutMs);
-  const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
   try {
     const response = await pool.request({
       method: call.method,
@@ -142,7 +141,7 @@ async function send(pool: Pool, connection: AgentConnection, call: Call): Promis
       // The signal above bounds the whole call; undici's own five minutes would cut a long fetch.
       headersTimeout: 0,
       bodyTimeout: 0,
-      signal,
+      signal: timeout,
     });
     const body = parseJson(await response.body.text());
     const answered = response.headers[hostHeader];
@@ -152,7 +151,6 @@ async function send(pool: Pool, connection: AgentConnection, call: Call): Promis
     return body;
   } catch (error) {
     if (error instanceof QuorateError) throw error;
-    call.signal?.throwIfAborted();
     throw connectionError(error, operation, timeout.aborted ? call.timeoutMs : undefined);
   }
 }

@@ -54,7 +54,7 @@ export interface AgentFile {
      */
     readonly releaseUrl?: string | undefined;
     /**
-     * Folder of fetched releases; by default binaries inside of dataDir.
+     * Folder of fetched releases; by default the cache of the user that runs the agent, which `quorate binaries fetch` fills too.
      */
     readonly cache?: string | undefined;
   };

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { readConfigFile } from '../spec/config-file.ts';
 import { type ListenAddress, parseListenAddress } from '../spec/listen-address.ts';
 import { compileSchema } from '../spec/schema.ts';
@@ -31,8 +30,8 @@ export interface BinariesConfig {
   readonly sources: readonly ('release' | 'debian' | 'go')[];
   /** Base URL of a mirror of the official archives, without a slash at its end. */
   readonly releaseUrl?: string;
-  /** Folder of fetched releases; `binaries` inside of the data dir unless configured. */
-  readonly cache: string;
+  /** Folder of fetched releases; absent: the user's cache, which `quorate binaries` fills too. */
+  readonly cache?: string;
 }
 
 const validate = compileSchema<AgentFile>('agent');
@@ -52,7 +51,7 @@ export async function loadAgentConfig(path: string): Promise<AgentConfig> {
       dirs: binaries.dirs.map((folder) => absolute(folder)),
       sources: [...binaries.sources],
       ...(binaries.releaseUrl === undefined ? {} : { releaseUrl: binaries.releaseUrl.replace(/\/+$/, '') }),
-      cache: binaries.cache === undefined ? join(dataDir, 'binaries') : absolute(binaries.cache),
+      ...(binaries.cache === undefined ? {} : { cache: absolute(binaries.cache) }),
     },
     runtime: value.runtime,
     log: { level: value.log.level },

@@ -66,7 +66,8 @@ export interface RunningAgent {
 
 /**
  * Starts the agent of a host: takes over the members that run, answers requests, then starts the members
- * that should run and do not. Throws `data-dir-in-use`, `state-unreadable`, `identity-unreadable`, `listen-failed`.
+ * that should run and do not. Under systemd its unit needs `KillMode=process`, or a stop of the agent ends etcd
+ * too. Throws `data-dir-in-use`, `state-unreadable`, `identity-unreadable`, `listen-failed`.
  */
 export async function startAgent(parts: AgentParts): Promise<RunningAgent> {
   const { config, binaries, clock, log } = parts;

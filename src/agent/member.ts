@@ -159,7 +159,10 @@ export class Member {
 
   async stop(request: StopRequest): Promise<ProcessFacts> {
     if (this.#record.current.desired !== 'stop') await this.#record.update({ desired: 'stop' });
-    await this.#latching.look();
+    // A disk that does not answer must not keep etcd from being stopped.
+    await this.#latching.look().catch((error: unknown) => {
+      this.#log.warn({ err: describeError(error) }, 'the data dir could not be looked at');
+    });
     await this.#supervisor.stop(this.#graceMs(request.graceMs));
     return this.#processFacts();
   }

@@ -65,10 +65,12 @@ export class Members {
     }
   }
 
-  async facts(): Promise<Readonly<Record<string, MemberFacts>>> {
+  /** Of all clusters, or of the named one; empty when this host has never heard of it. */
+  async facts(cluster: string | undefined): Promise<Readonly<Record<string, MemberFacts>>> {
     const archives = await listArchives(archivesFolder(this.#context.dataDir));
     const facts: [string, MemberFacts][] = [];
-    for (const member of await this.all()) {
+    const wanted = (await this.all()).filter((member) => cluster === undefined || member.cluster === cluster);
+    for (const member of wanted) {
       const own = archives.filter((archive) => archive.cluster === member.cluster).map((archive) => archive.name);
       facts.push([member.cluster, await member.facts(own)]);
     }

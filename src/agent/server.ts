@@ -21,7 +21,7 @@ const maxConnections = 256;
 /** What the server can be asked; bodies have passed their schemas when they get here. */
 export interface AgentService {
   readonly host: string;
-  facts(): Promise<HostFacts>;
+  facts(cluster: string | undefined): Promise<HostFacts>;
   /** Rejects with `unknown-cluster` when the host has never had to do with it. */
   logs(cluster: string, lines: number): Promise<readonly string[]>;
   command(cluster: string, command: CommandName, body: unknown, fence: Fence): Promise<unknown>;
@@ -31,6 +31,11 @@ const pathSchema = {
   type: 'object',
   required: ['cluster'],
   properties: { cluster: { type: 'string', pattern: clusterNamePattern } },
+};
+const factsSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { cluster: { type: 'string', maxLength: 63 } },
 };
 const linesSchema = {
   type: 'object',
@@ -88,7 +93,11 @@ function tlsOptions(identity: Identity) {
 }
 
 function addRoutes(server: FastifyInstance, service: AgentService, log: Logger): void {
-  server.get('/v1/facts', async () => service.facts());
+  server.get<{ Querystring: { cluster?: string } }>(
+    '/v1/facts',
+    { schema: { querystring: factsSchema } },
+    async (request) => service.facts(request.query.cluster),
+  );
   server.get<{ Params: { cluster: string }; Querystring: { lines?: string } }>(
     '/v1/clusters/:cluster/logs',
     { schema: { params: pathSchema, querystring: linesSchema } },

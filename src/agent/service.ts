@@ -56,13 +56,13 @@ export function createService(parts: ServiceParts): AgentService {
   const { host, agentVersion, members, binaries, disk, clock, lifetime } = parts;
   return {
     host,
-    facts: async () => ({
+    facts: async (cluster) => ({
       host,
       agentVersion,
       nowMs: clock.now(),
       disk: await disk(),
       binaries: await binaries.list(),
-      clusters: await members.facts(),
+      clusters: await members.facts(cluster),
     }),
     logs: async (cluster, lines) => {
       const member = await members.find(cluster);

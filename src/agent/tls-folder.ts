@@ -19,6 +19,8 @@ export class TlsFolder {
 
   readonly #clock: Clock;
 
+  readonly #cache = new Map<string, { readonly text: string; readonly value: unknown }>();
+
   constructor(folder: string, clock: Clock) {
     this.#folder = folder;
     this.#clock = clock;
@@ -64,7 +66,12 @@ export class TlsFolder {
     const first = leaf?.match(certificateBlock)?.[0];
     if (first === undefined) return null;
     try {
-      const { fingerprint, serial, issuer, sans, notBeforeMs, notAfterMs, keyType } = parseCertificate(first);
+      const { fingerprint, serial, issuer, sans, notBeforeMs, notAfterMs, keyType } = this.#parsed(
+        'leaf',
+        domain,
+        first,
+        parseCertificate,
+      );
       const trust = await this.#fingerprints(domain);
       return { fingerprint, serial, issuer, sans, notBeforeMs, notAfterMs, keyType, trust, trustLoaded };
     } catch (error) {
@@ -90,11 +97,22 @@ export class TlsFolder {
     if (missing.length > 0) throw certificateMissing(missing);
   }
 
+  /** Facts are asked for all the time, and the files hardly ever change: what has the same text is parsed once. */
+  #parsed<T>(kind: string, domain: TrustDomain, text: string, parse: (pem: string) => T): T {
+    const key = `${kind} ${domain}`;
+    const known = this.#cache.get(key);
+    // The key fixes the kind, and the kind fixes what parse gives.
+    if (known?.text === text) return known.value as T;
+    const value = parse(text);
+    this.#cache.set(key, { text, value });
+    return value;
+  }
+
   async #fingerprints(domain: TrustDomain): Promise<readonly string[]> {
     const bundle = await read(tlsPaths(this.#folder, domain).trust);
     if (bundle === undefined) return [];
     try {
-      return parseBundle(bundle).map((authority) => authority.fingerprint);
+      return this.#parsed('trust', domain, bundle, parseBundle).map((authority) => authority.fingerprint);
     } catch {
       // Present but unreadable is reported as trusting nobody, which is what etcd would make of it.
       return [];

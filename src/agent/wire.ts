@@ -1,10 +1,11 @@
+import type { BinaryFact } from '../etcd/binaries.ts';
 import type { KeyType, TrustDomain } from '../spec/cluster-spec.ts';
 
 /**
  * What controller and agent say to each other, JSON over mutual TLS. Both sides import these types;
  * `wire-schemas.ts` checks the bodies. Paths:
  *
- *   GET  /v1/facts                                → HostFacts
+ *   GET  /v1/facts[?cluster=NAME]                 → HostFacts
  *   GET  /v1/clusters/:cluster/logs?lines=N       → { lines: string[] }
  *   POST /v1/clusters/:cluster/<command>          → see AgentClient
  *
@@ -32,12 +33,7 @@ export interface HostFacts {
   readonly clusters: Readonly<Record<string, MemberFacts>>;
 }
 
-export interface BinaryFact {
-  readonly version: string;
-  readonly path: string;
-  /** Where it was found: a folder, or the source that it was fetched from. */
-  readonly source: string;
-}
+export type { BinaryFact };
 
 export interface MemberFacts {
   readonly process: ProcessFacts;
@@ -154,7 +150,8 @@ export interface ArchiveRequest {
 
 /** A fenced channel to one agent. The real one is `client.ts`; tests hand in another. */
 export interface AgentClient {
-  facts(signal?: AbortSignal): Promise<HostFacts>;
+  /** Facts of the host; with a name, of that cluster alone, which spares a host of many clusters the rest. */
+  facts(cluster?: string): Promise<HostFacts>;
   /** Last lines of the member's log, oldest first; at most 10,000. */
   logs(cluster: string, lines: number): Promise<readonly string[]>;
   /** Commands for one cluster under one fencing epoch. */

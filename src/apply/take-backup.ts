@@ -58,10 +58,13 @@ export async function takeClusterBackup(input: TakeBackupInput): Promise<Backup>
       commit: input.commit,
       run: input.runId,
     },
-    progress: ({ phase, snapshotBytes }) => {
-      if (snapshotBytes - toldBytes < progressBytes) return;
-      toldBytes = snapshotBytes;
-      input.progress(`${phase === 'writing' ? 'written' : 'read back'}: ${formatSize(snapshotBytes)}`);
+    progress: ({ phase, snapshotBytes, storedBytes }) => {
+      const doneBytes = phase === 'writing' ? snapshotBytes : storedBytes;
+      // Reading back begins at nothing again.
+      if (doneBytes < toldBytes) toldBytes = 0;
+      if (doneBytes - toldBytes < progressBytes) return;
+      toldBytes = doneBytes;
+      input.progress(`${phase === 'writing' ? 'written' : 'read back'}: ${formatSize(doneBytes)}`);
     },
   });
 }

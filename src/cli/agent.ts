@@ -3,6 +3,7 @@ import { startAgent } from '../agent/daemon.ts';
 import { systemClock } from '../base/clock.ts';
 import { openLog } from '../controller/world.ts';
 import { createBinaries } from '../etcd/binaries.ts';
+import { userCacheDir } from '../etcd/binaries/cache-dir.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -10,7 +11,8 @@ import { stopSignal } from './stop-signal.ts';
 export async function agentCommand(options: { config: string }): Promise<number> {
   const config = await loadAgentConfig(options.config);
   const log = openLog(config.log.level).child({ host: config.name });
-  const binaries = createBinaries({ ...config.binaries, cacheDir: config.binaries.cache, clock: systemClock, log });
+  const cacheDir = config.binaries.cache ?? (await userCacheDir(process.env));
+  const binaries = createBinaries({ ...config.binaries, cacheDir, clock: systemClock, log });
   const stop = stopSignal();
   const agent = await startAgent({ config, binaries, clock: systemClock, log });
   log.info({ url: agent.url, pid: process.pid }, 'agent serves');

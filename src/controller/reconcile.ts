@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { applyPlan, type Outcome, type RunEvent } from '../apply/executor.ts';
 import { openJournal } from '../apply/journal.ts';
 import { settleRecord } from '../apply/settle-record.ts';
+import { probeStore } from '../backup/probe-store.ts';
 import type { RunRecord } from '../backup/runs.ts';
+import type { ObjectStore } from '../backup/store.ts';
 import { formatTime } from '../base/clock.ts';
 import { describeError, QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -57,6 +59,7 @@ async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
   const runId = `${formatTime(startedAtMs)}-${randomBytes(3).toString('hex')}`;
   const log = input.log.child({ run: runId });
   const journal = await openJournal(input.stateDir, spec.name);
+  await checkStore(sight.store);
   await recoverJournal(input, log);
   const record = (outcome: RunRecord['outcome'], steps: Outcome['steps'], error?: QuorateError): RunRecord => ({
     formatVersion: '1.0',
@@ -97,6 +100,15 @@ async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
     log.warn({ error: describeError(error) }, 'the record of the run could not be stored yet');
   }
   return outcome;
+}
+
+/** Stores that were seen to honour conditional writes; without them two writers of the record could both win. */
+const checkedStores = new WeakSet<ObjectStore>();
+
+async function checkStore(store: ObjectStore): Promise<void> {
+  if (checkedStores.has(store)) return;
+  await probeStore(store);
+  checkedStores.add(store);
 }
 
 /** Files what is left of a run whose process died. */

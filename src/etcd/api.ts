@@ -3,7 +3,7 @@
  * etcdctl prints them. The real client is `client.ts`; tests hand in a model.
  */
 export interface EtcdApi {
-  /** Linearizable from 3.4.15 and 3.5 on, so it needs a quorum. */
+  /** Linearizable, so an answer proves a quorum. (3.4's own list is not; the client reads through the leader first.) */
   memberList(): Promise<MemberList>;
   /** One endpoint's own view; does not need a quorum. */
   status(clientUrl: string): Promise<EndpointStatus>;

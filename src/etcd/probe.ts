@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { isIP } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { ClientCredentials } from '../tls/keystore.ts';
@@ -65,17 +65,24 @@ async function probe(
   }
 }
 
+/** Parsing the PEM costs more than a handshake, and the same credentials serve every probe for hours. */
+const contexts = new WeakMap<ClientCredentials, SecureContext>();
+
+function contextOf(credentials: ClientCredentials): SecureContext {
+  const { ca, certificate, key } = credentials;
+  const context = contexts.get(credentials) ?? createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.2' });
+  contexts.set(credentials, context);
+  return context;
+}
+
 /** Distrust does not end the handshake, so that the certificate can be shown; nothing is sent then. */
-function openTls(url: URL, { ca, certificate, key }: ClientCredentials): TLSSocket {
+function openTls(url: URL, credentials: ClientCredentials): TLSSocket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return connect({
     host,
     port: Number(url.port === '' ? 443 : url.port),
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ca,
-    cert: certificate,
-    key,
-    minVersion: 'TLSv1.2',
+    secureContext: contextOf(credentials),
     rejectUnauthorized: false,
   });
 }

@@ -63,7 +63,7 @@ async function observeHost(
   sight: Sight,
 ): Promise<LiveHost> {
   const facts = await attempt(async (): Promise<LiveHostFacts> => {
-    const all = await sight.agent(host).facts();
+    const all = await sight.agent(host).facts(cluster);
     return {
       host: { nowMs: all.nowMs, disk: all.disk, binaries: all.binaries, agentVersion: all.agentVersion },
       member: all.clusters[cluster] ?? neverSeen,

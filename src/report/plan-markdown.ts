@@ -9,8 +9,6 @@ export const planMarker = '<!-- quorate-plan -->';
 
 /** Characters; the forges stop at 65,536, and a workflow may want to add a line of its own. */
 const defaultLimit = 60_000;
-/** Room for what is said at the end and for the frames of the comment; counted before anything else. */
-const closingReserve = 1200;
 /** Room in each section for the sentence about what was left out of it. */
 const sectionReserve = 160;
 
@@ -33,15 +31,15 @@ export function renderPlanMarkdown(plans: readonly Plan[], commit: string, optio
     .toSorted((a, b) => severityOf(b) - severityOf(a) || (a.cluster < b.cluster ? -1 : 1));
   const idle = plans.filter((plan) => planState(plan) === 'converged');
   const intro = `${planMarker}\n${overview(plans.length, affected.length, commit)}`;
+  const quiet = affected.length === 0 ? '' : quietOf(idle);
   const sections = affected.map(sectionOf);
-  const kept = fit(sections, limit - intro.length - closingReserve);
-  const body = sections.map((section, index) => assemble(section, kept.sections[index])).join('');
-  const isCut = kept.sections.some((keep, index) => isIncomplete(sections[index], keep));
-  const closing = [
-    closingOf(sections.length - kept.sections.filter((keep) => keep.hasHead).length, isCut, options.artifactUrl),
-    idle.length === 0 || affected.length === 0 ? '' : clip(`No changes: ${idle.map((plan) => mdText(plan.cluster)).join(', ')}`, 300),
-  ].filter((text) => text !== '');
-  const text = `${intro}${body}${closing.map((part) => `${part}\n\n`).join('')}`;
+  // What is said at the end is said for certain, so its room is set apart first.
+  const reserve = closingOf(sections.length, true, options.artifactUrl).length + quiet.length;
+  const kept = fit(sections, limit - intro.length - reserve);
+  const body = sections.map((section, index) => assemble(section, kept[index])).join('');
+  const isCut = kept.some((keep, index) => isIncomplete(sections[index], keep));
+  const hidden = kept.filter((keep) => !keep.hasHead).length;
+  const text = `${intro}${body}${quiet}${closingOf(hidden, isCut, options.artifactUrl)}`;
   const warnings = idle.flatMap((plan) =>
     plan.warnings.map((warning) => noticeItem(`${mdText(clip(plan.cluster, 120))}: warning`, warning)),
   );
@@ -52,8 +50,14 @@ export function renderPlanMarkdown(plans: readonly Plan[], commit: string, optio
 
 function overview(all: number, affected: number, commit: string): string {
   const at = `commit ${mdText(commit.slice(0, 7))}`;
-  if (affected === 0) return `### quorate plan\n\nNo clusters are affected. Looked at ${counted(all, 'cluster')}, ${at}.\n\n`;
+  if (affected === 0)
+    return `### quorate plan\n\nNo clusters are affected. Looked at ${counted(all, 'cluster')}, ${at}.\n\n`;
   return all === 1 ? '' : `${affected} of ${counted(all, 'cluster')} affected, ${at}. The worst risk comes first.\n\n`;
+}
+
+function quietOf(idle: readonly Plan[]): string {
+  if (idle.length === 0) return '';
+  return `No changes: ${mdText(clip(idle.map((plan) => plan.cluster).join(', '), 300))}\n\n`;
 }
 
 interface Kept {
@@ -65,7 +69,7 @@ interface Kept {
 }
 
 /** What fits into `room` characters, taken in the order of what matters. One pass for each kind of piece. */
-function fit(sections: readonly Section[], room: number): { readonly sections: readonly Kept[] } {
+function fit(sections: readonly Section[], room: number): readonly Kept[] {
   let left = room;
   const take = (cost: number): boolean => {
     if (cost > left) return false;
@@ -73,11 +77,13 @@ function fit(sections: readonly Section[], room: number): { readonly sections: r
     return true;
   };
   const pairs = sections.map((section) => ({ section, keep: nothingOf(section) }));
-  for (const { section, keep } of pairs) keep.hasHead = take(section.head.length + sectionReserve + tableHead.length + 1);
+  for (const { section, keep } of pairs)
+    keep.hasHead = take(section.head.length + sectionReserve + tableHead.length + 1);
   const visible = pairs.filter(({ keep }) => keep.hasHead);
   for (const { section, keep } of visible) {
     for (const [index, row] of section.rows.entries()) keep.rows[index] = row.isSevere && take(row.text.length);
-    for (const [index, { short }] of section.refusals.entries()) keep.refusals[index] = take(short.length) ? 'short' : undefined;
+    for (const [index, { short }] of section.refusals.entries())
+      keep.refusals[index] = take(short.length) ? 'short' : undefined;
   }
   for (const { section, keep } of visible) {
     for (const [index, { full, short }] of section.refusals.entries())
@@ -91,7 +97,7 @@ function fit(sections: readonly Section[], room: number): { readonly sections: r
     for (const [index, detail] of section.details.entries())
       keep.details[index] = take(detail.length + (keep.details.includes(true) ? 0 : detailsFrame.length));
   }
-  return { sections: pairs.map(({ keep }) => keep) };
+  return pairs.map(({ keep }) => keep);
 }
 
 function nothingOf(section: Section): Kept {
@@ -131,10 +137,12 @@ function assemble(section: Section, keep: Kept | undefined): string {
 function leftOut(section: Section, keep: Kept): string {
   const rows = keep.rows.filter((isKept) => !isKept).length;
   const refusals = keep.refusals.filter((form) => form === undefined).length;
+  const shortened = keep.refusals.filter((form) => form === 'short').length;
   const notices = keep.notices.filter((isKept) => !isKept).length;
   const details = keep.details.filter((isKept) => !isKept).length;
   const parts = [
     ...(refusals === 0 ? [] : [counted(refusals, 'refusal')]),
+    ...(shortened === 0 ? [] : [`what was seen for ${counted(shortened, 'refusal')}`]),
     ...(rows === 0 ? [] : [counted(rows, 'step')]),
     ...(notices === 0 ? [] : [counted(notices, 'notice')]),
     ...(details === 0 ? [] : [counted(details, 'detail')]),
@@ -146,14 +154,17 @@ function isIncomplete(section: Section | undefined, keep: Kept): boolean {
   return (
     !keep.hasHead ||
     [...keep.rows, ...keep.notices, ...keep.details].includes(false) ||
-    keep.refusals.some((form, index) => form !== 'full' && section?.refusals[index]?.short !== section?.refusals[index]?.full)
+    keep.refusals.some(
+      (form, index) => form !== 'full' && section?.refusals[index]?.short !== section?.refusals[index]?.full,
+    )
   );
 }
 
 function closingOf(hiddenSections: number, isCut: boolean, artifactUrl: string | undefined): string {
   const isUsable = artifactUrl !== undefined && /^https:\/\/[^\s()<>\\`|"']{1,600}$/.test(artifactUrl);
   const link = isUsable ? `[The whole plan](${artifactUrl})` : undefined;
-  if (!isCut) return link === undefined ? '' : `${link}.`;
-  const hidden = hiddenSections === 0 ? '' : ` ${counted(hiddenSections, 'more cluster')} did not fit at all.`;
-  return `This comment was cut to fit.${hidden} ${link ?? 'The whole plan is in `quorate plan`'}${link === undefined ? ' with `--format json`.' : ' has everything.'}`;
+  if (!isCut) return link === undefined ? '' : `${link} as JSON.\n\n`;
+  const missing = hiddenSections === 0 ? '' : ` ${counted(hiddenSections, 'more cluster')} did not fit at all.`;
+  const rest = link === undefined ? '`quorate plan --format json` shows everything.' : `${link} has everything.`;
+  return `This comment was cut to fit.${missing} ${rest}\n\n`;
 }

@@ -26,7 +26,8 @@ export function countsText(steps: readonly Step[]): string {
   // A learner that is added is promoted, a member that is removed is archived: one thing to a reader.
   const promoted = targets('promote-member').filter((target) => !targets('add-learner').includes(target));
   const archived = targets('archive-data').filter((target) => !targets('remove-member').includes(target));
-  const count = (list: readonly string[], words: string): string[] => (list.length === 0 ? [] : [`${list.length} ${words}`]);
+  const count = (list: readonly string[], words: string): string[] =>
+    list.length === 0 ? [] : [`${list.length} ${words}`];
   return [
     ...count(targets('bootstrap-cluster'), 'to create'),
     ...count(targets('add-learner'), 'to add'),
@@ -35,7 +36,9 @@ export function countsText(steps: readonly Step[]): string {
     ...count(targets('restart-member'), 'to restart'),
     ...count(targets('remove-member'), 'to remove'),
     ...count(archived, 'to archive'),
-    ...(targets('issue-certificate').length === 0 ? [] : [`certificates for ${counted(targets('issue-certificate').length, 'host')}`]),
+    ...(targets('issue-certificate').length === 0
+      ? []
+      : [`certificates for ${counted(targets('issue-certificate').length, 'host')}`]),
     ...(targets('move-leader').length === 0 ? [] : [counted(targets('move-leader').length, 'leader move')]),
   ].join(', ');
 }

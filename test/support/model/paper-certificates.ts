@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { QuorateError } from '../../../src/base/errors.ts';
-import type { Authority, KeyType, Keystore, LeafRequest } from '../../../src/tls/keystore.ts';
+import type { KeyType } from '../../../src/spec/cluster-spec.ts';
+import type { Authority, Keystore, LeafRequest } from '../../../src/tls/keystore.ts';
 import type { WorldState } from './state.ts';
 
 /** Authorities and leaves as JSON lines: all that plans and agents look at, without the arithmetic. */

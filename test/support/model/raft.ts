@@ -139,7 +139,6 @@ function publish(state: WorldState, leader: Node): void {
     const own = members.find((member) => member.id === node.data.memberId);
     const clientUrls = (node.process.flags['advertise-client-urls'] ?? '').split(',');
     if (own === undefined || (own.name === node.process.name && own.clientUrls.join() === clientUrls.join())) continue;
-    if (own.isLearner && state.nowMs < node.process.caughtUpAtMs) continue;
     const published = members.map((member) =>
       member.id === own.id ? { ...member, name: node.process.name, clientUrls } : member,
     );

@@ -12,6 +12,7 @@ import {
   singleMember,
   startHost,
   type TestHost,
+  waitFor,
   waitForFacts,
 } from './fleet.ts';
 
@@ -207,6 +208,22 @@ describe('a member', () => {
     expect(await readdir(memberPaths(host.dataDir, cluster).tls)).toEqual(
       expect.arrayContaining(['client.pem', 'client.pem.previous']),
     );
+  });
+
+  it('goes on while its log is rotated under it', async (context) => {
+    const reason = skipReason('v36');
+    if (reason !== undefined) context.skip(reason);
+    await closeHost(host);
+    const tuning = { rotation: { maxBytes: 2000, keep: 2 }, rotateEveryMs: 20 };
+    host = await startHost(fleet, 'a', { binaries: await testBinaries(), tuning });
+    commands = host.client.commands(cluster, fence);
+    await startMember('v36');
+    const { logs, logFile } = memberPaths(host.dataDir, cluster);
+    await waitFor('a rotated log', async () => (await readdir(logs)).includes('etcd.log.1'));
+    for (const name of await readdir(logs)) expect((await stat(join(logs, name))).mode & 0o777).toBe(0o600);
+    expect((await host.client.logs(cluster, 3)).every((line) => line.startsWith('{'))).toBe(true);
+    expect((await host.client.facts()).clusters[cluster]?.process).toMatchObject({ state: 'running', restarts: 0 });
+    expect((await stat(logFile)).size).toBeLessThan(200_000);
   });
 
   it('is refused without certificates rather than left to die', async (context) => {

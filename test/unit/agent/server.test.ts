@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { Agent as HttpsAgent } from 'node:https';
+import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectAgent } from '../../../src/agent/client.ts';
 import type { Identity } from '../../../src/agent/identity.ts';
-import { clustersFolder } from '../../../src/agent/paths.ts';
+import { archivesFolder, clustersFolder } from '../../../src/agent/paths.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import { type Logger, silentLogger } from '../../../src/base/log.ts';
@@ -110,6 +111,18 @@ describe('the fencing epoch', () => {
     await host.client.commands('billing', { epoch: 1, runId: 'x' }).stop({ graceMs: 0 });
     const { clusters } = await host.client.facts();
     expect([clusters['orders']?.epoch, clusters['billing']?.epoch]).toEqual([5, 1]);
+  });
+});
+
+describe('an agent that starts', () => {
+  it('prunes archives, never the newest', async () => {
+    await closeHost(host);
+    const folder = archivesFolder(host.dataDir);
+    const names = ['orders-data-20200101T000000Z-old', 'orders-data-20200102T000000Z-newest'];
+    for (const name of names) await mkdir(join(folder, name, 'member'), { recursive: true });
+    host = await startHost(fleet, 'a');
+    await waitFor('the pruning', async () => (await readdir(folder)).length === 1);
+    expect(await readdir(folder)).toEqual(names.slice(1));
   });
 });
 

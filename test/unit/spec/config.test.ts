@@ -138,7 +138,7 @@ describe('agents/NAME.yaml', () => {
       listen: { host: '127.0.0.1', port: 7001 },
       dataDir: join(at, 'hosts/a'),
       identity: { ca: join(at, 'pki/ca.crt'), cert: join(at, 'pki/own.crt'), key: '/keys/own.key' },
-      binaries: { dirs: [], sources: ['release', 'debian', 'go'], cache: join(at, 'hosts/a/binaries') },
+      binaries: { dirs: [], sources: ['release', 'debian', 'go'] },
       runtime: 'process',
       log: { level: 'info' },
       archives: { keepDays: 30, minFreeBytes: 1024 ** 3 },

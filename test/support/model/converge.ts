@@ -1,0 +1,68 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Pass } from '../../../src/controller/reconcile.ts';
+import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
+import type { CallFault } from './calls.ts';
+import { ModelController, nextLease } from './controller.ts';
+import type { ModelWorld } from './world.ts';
+
+export interface Converged {
+  /** The last pass. Undefined: the controller died in each. */
+  readonly last: Pass | undefined;
+  /** Its plan is empty, and it waits for nothing and refuses nothing. */
+  readonly isConverged: boolean;
+  /** Passes in all. */
+  readonly passes: number;
+  /** Names of the calls of the first controller. */
+  readonly calls: readonly string[];
+  readonly hasDied: boolean;
+}
+
+/** A sick cluster is looked at again with pauses; this is the virtual time between two looks. */
+const pauseMs = 5_000;
+
+/**
+ * Runs the controller until nothing is left to do, or nothing can be done. The first controller may
+ * have a fault; when it dies another one takes over, with a higher epoch and no memory.
+ */
+export async function converge(
+  world: ModelWorld,
+  spec: ClusterSpec,
+  options: { readonly stateDir: string; readonly fault?: CallFault | undefined; readonly maxPasses?: number },
+): Promise<Converged> {
+  const { stateDir, fault, maxPasses = 16 } = options;
+  const first = new ModelController(world, nextLease(world), { stateDir, ...(fault === undefined ? {} : { fault }) });
+  let controller = first;
+  let last: Pass | undefined;
+  let idle = 0;
+  let passes = 0;
+  while (passes < maxPasses && idle < 3) {
+    passes += 1;
+    const pass = await controller.pass(spec);
+    if (pass === 'died') {
+      controller = new ModelController(world, nextLease(world), { stateDir });
+      continue;
+    }
+    last = pass;
+    if (isAtRest(pass)) break;
+    if (pass.outcome?.outcome === 'done') {
+      idle = 0;
+      continue;
+    }
+    // Looking again may be all that is needed, and a refusal may pass with what it is about.
+    idle = pass.outcome === undefined ? idle + 1 : idle;
+    world.advanceTo(world.nowMs + pauseMs);
+  }
+  const isConverged = last !== undefined && isAtRest(last);
+  return { last, isConverged, passes, calls: first.calls.names, hasDied: first.calls.isDead };
+}
+
+function isAtRest({ plan, outcome }: Pass): boolean {
+  return outcome === undefined && plan.steps.length + plan.waits.length + plan.refusals.length === 0;
+}
+
+/** Where the journals of a test's controllers are kept. The caller removes it. */
+export function makeStateDir(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'quorate-model-'));
+}

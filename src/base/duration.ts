@@ -24,7 +24,9 @@ export function parseDuration(text: string): number | undefined {
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`;
   if (ms < 1000) return `${Math.round(ms)}ms`;
-  const units = Object.entries(unitMs).filter(([unit]) => unit !== 'ms' && unit !== 'w').toReversed();
+  const units = Object.entries(unitMs)
+    .filter(([unit]) => unit !== 'ms' && unit !== 'w')
+    .toReversed();
   const parts: string[] = [];
   let rest = Math.round(ms / 1000) * 1000;
   for (const [unit, size] of units) {

@@ -2,8 +2,8 @@ import { loadAgentConfig } from '../agent/config.ts';
 import { startAgent } from '../agent/daemon.ts';
 import { systemClock } from '../base/clock.ts';
 import { openLog } from '../controller/world.ts';
-import { createBinaries } from '../etcd/binaries.ts';
 import { userCacheDir } from '../etcd/binaries/cache-dir.ts';
+import { createBinaries } from '../etcd/binaries.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
 

@@ -18,6 +18,8 @@ export async function controllerCommand(
       { repository: world.repository.name, ref: world.repository.ref, pid: process.pid },
       'controller starts',
     );
+    if (world.config.http !== undefined)
+      world.log.warn({}, 'http.listen is set, but this release serves no status page');
     if (options.once !== true) {
       await runController(world, stopSignal());
       world.log.info({}, 'controller has stopped; etcd keeps running');

@@ -74,7 +74,7 @@ function endpoints(spec: ClusterSpec, member: string | undefined): readonly stri
     kind: 'invalid',
     operation: `find member ${member} of ${spec.name}`,
     summary: 'the spec has no host of that name',
-    remedy: `Hosts: ${spec.hosts.map((host) => host.name).join(', ')}.`,
+    remedy: `Hosts: ${spec.hosts.map(({ name }) => name).join(', ')}.`,
   });
 }
 

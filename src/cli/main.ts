@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ApplyOptions } from './apply.ts';
+import type { BackupOptions } from './backup-create.ts';
+import type { EtcdctlOptions } from './etcdctl.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import type { HistoryOptions } from './history.ts';
+import type { HostOptions } from './hosts.ts';
+import type { PlanOptions } from './plan.ts';
+import type { StatusOptions } from './status.ts';
 import { errorText, processTerminal as terminal } from './terminal.ts';
 
 // Each command is loaded when it is called: `quorate validate` should not wait for a gRPC stack.
@@ -71,42 +78,28 @@ command('plan', 'show what would be done, and why')
   .addOption(format('text', 'json', 'markdown'))
   .option('--out <file>', 'write the plan for `apply --plan`')
   .option('--detailed-exitcode', '0 nothing to do, 2 changes pending')
-  .action(
-    run(async (options: import('./plan.ts').PlanOptions) => (await import('./plan.ts')).planCommand(options, terminal)),
-  );
+  .action(run(async (options: PlanOptions) => (await import('./plan.ts')).planCommand(options, terminal)));
 
 command('apply', 'make a plan and apply it now')
   .addOption(config())
   .addOption(cluster())
   .option('--ref <rev>', 'branch, tag or commit; default the followed ref')
   .option('--plan <file>', 'only if this plan is still the right one')
-  .action(
-    run(async (options: import('./apply.ts').ApplyOptions) =>
-      (await import('./apply.ts')).applyCommand(options, terminal),
-    ),
-  );
+  .action(run(async (options: ApplyOptions) => (await import('./apply.ts')).applyCommand(options, terminal)));
 
 command('status', 'how the clusters are')
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .option('--watch', 'look again every two seconds')
-  .action(
-    run(async (options: import('./status.ts').StatusOptions) =>
-      (await import('./status.ts')).statusCommand(options, terminal),
-    ),
-  );
+  .action(run(async (options: StatusOptions) => (await import('./status.ts')).statusCommand(options, terminal)));
 
 command('history', 'what was done, newest first')
   .addOption(config())
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .option('--limit <count>', 'how many runs', count(1, 1000), 20)
-  .action(
-    run(async (options: import('./history.ts').HistoryOptions) =>
-      (await import('./history.ts')).historyCommand(options, terminal),
-    ),
-  );
+  .action(run(async (options: HistoryOptions) => (await import('./history.ts')).historyCommand(options, terminal)));
 
 const backup = command('backup', 'take, list and verify backups');
 backup
@@ -116,9 +109,7 @@ backup
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .action(
-    run(async (options: import('./backup-create.ts').BackupOptions) =>
-      (await import('./backup-create.ts')).backupCreateCommand(options, terminal),
-    ),
+    run(async (options: BackupOptions) => (await import('./backup-create.ts')).backupCreateCommand(options, terminal)),
   );
 backup
   .command('list')
@@ -127,9 +118,7 @@ backup
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .action(
-    run(async (options: import('./backup-create.ts').BackupOptions) =>
-      (await import('./backup-create.ts')).backupListCommand(options, terminal),
-    ),
+    run(async (options: BackupOptions) => (await import('./backup-create.ts')).backupListCommand(options, terminal)),
   );
 backup
   .command('verify')
@@ -139,7 +128,7 @@ backup
   .addOption(cluster())
   .addOption(format('text', 'json'))
   .action(
-    run(async (name: string, options: import('./backup-create.ts').BackupOptions) =>
+    run(async (name: string, options: BackupOptions) =>
       (await import('./backup-create.ts')).backupVerifyCommand(name, options, terminal),
     ),
   );
@@ -150,7 +139,7 @@ command('etcdctl', "run etcdctl with the cluster's endpoints and a short-lived c
   .option('--member <host>', 'ask this member only')
   .argument('[args...]', 'after --')
   .action(
-    run(async (args: string[], options: import('./etcdctl.ts').EtcdctlOptions) =>
+    run(async (args: string[], options: EtcdctlOptions) =>
       (await import('./etcdctl.ts')).etcdctlCommand(options, args),
     ),
   );
@@ -158,9 +147,7 @@ command('etcdctl', "run etcdctl with the cluster's endpoints and a short-lived c
 command('ps', 'etcd processes on the hosts')
   .addOption(config())
   .option('--host <name>', 'one host; default all')
-  .action(
-    run(async (options: import('./hosts.ts').HostOptions) => (await import('./hosts.ts')).psCommand(options, terminal)),
-  );
+  .action(run(async (options: HostOptions) => (await import('./hosts.ts')).psCommand(options, terminal)));
 
 command('logs', "the end of a member's log")
   .addOption(config())
@@ -168,7 +155,7 @@ command('logs', "the end of a member's log")
   .requiredOption('--host <name>')
   .option('--lines <count>', 'how many lines', count(1, 10_000), 100)
   .action(
-    run(async (options: import('./hosts.ts').HostOptions & { lines: number }) =>
+    run(async (options: HostOptions & { lines: number }) =>
       (await import('./hosts.ts')).logsCommand(options, terminal),
     ),
   );

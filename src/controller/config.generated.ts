@@ -47,7 +47,7 @@ export interface ControllerFile {
     readonly key: string;
   };
   /**
-   * Status page and API; without it there is none.
+   * Reserved for the status page and API, which this release does not serve yet.
    */
   readonly http?:
     | {

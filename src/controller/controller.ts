@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { formatDiagnostic } from '../base/diagnostics.ts';
 import { describeError } from '../base/errors.ts';
 import { watchRepository } from '../source/watch.ts';
@@ -35,6 +36,7 @@ export async function runController(world: World, signal: AbortSignal, events: L
     repository,
     pollMs: config.git.pollMs,
     clock,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
     onChange: (commit) => {
       log.info({ commit }, 'new commit');
       // One after the other, and a commit that cannot be read leaves everything as it is.

@@ -44,7 +44,7 @@ export async function openWorld(config: ControllerConfig, log: Logger = openLog(
     clock,
     passphrase: await readPassphrase(process.env, config.keystore?.passphraseFile),
   });
-  const repository = await openRepository({ ...config.git, cacheDir: join(config.state, 'git'), log });
+  const repository = await openRepository({ ...config.git, cacheDir: join(config.state, 'git'), log, clock });
   const coordination = openLocalCoordination({ stateDir: config.state, clock, log });
   const memory = openStoreMemory(join(config.state, 'stores'));
   const agents = new Map<string, AgentClient>();

@@ -70,7 +70,8 @@ const contexts = new WeakMap<ClientCredentials, SecureContext>();
 
 function contextOf(credentials: ClientCredentials): SecureContext {
   const { ca, certificate, key } = credentials;
-  const context = contexts.get(credentials) ?? createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.2' });
+  const context =
+    contexts.get(credentials) ?? createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.2' });
   contexts.set(credentials, context);
   return context;
 }

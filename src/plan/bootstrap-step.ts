@@ -13,7 +13,8 @@ export function continueBootstrap(view: View, operation: RecordedOperation, draf
       code: 'bootstrap-interrupted',
       summary: 'A bootstrap is half done and its hosts have changed in the spec.',
       detail: `Bootstrap ${operation.bootstrapId} began with ${operation.initialCluster}; the spec now gives ${initialCluster}.`,
-      remedy: 'Put those hosts and ports back as they were until the cluster has formed.',
+      remedy:
+        'Put those hosts and ports back as they were until the cluster has formed. If no member of it ever ran, a new bootstrap.id starts afresh.',
     });
     return;
   }

@@ -1,3 +1,4 @@
+import type { RecordedOperation } from '../backup/store.ts';
 import { assessRelease } from '../etcd/releases.ts';
 import { peerUrl } from '../spec/cluster-spec.ts';
 import { bootstrapStep, continueBootstrap } from './bootstrap-step.ts';
@@ -5,7 +6,7 @@ import type { Draft } from './draft.ts';
 import { agentUnreachable, storeUnknown } from './health.ts';
 import { nominate } from './nominate.ts';
 import { startStopped } from './repair.ts';
-import { quorumOf, type View } from './view.ts';
+import { isPristine, quorumOf, type View } from './view.ts';
 
 /**
  * No quorum answers. Either there is a cluster that is down, or one that is lost, or none yet; and
@@ -18,7 +19,7 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
   if (draft.steps.length > 0) return;
   if (seesNotAll(view, draft)) return;
   const operation = view.record?.operation;
-  if (operation?.type === 'bootstrap') {
+  if (operation?.type === 'bootstrap' && !isAbandoned(view, operation)) {
     continueBootstrap(view, operation, draft);
     return;
   }
@@ -27,6 +28,13 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
     withData(view, etcdReason, witnessed, draft);
   else if (witnessed !== undefined) withoutData(view, witnessed, draft);
   else create(view, draft);
+}
+
+/** Begun on record, but no host ever ran a member of it, and the commit now asks for another one. */
+function isAbandoned(view: View, operation: RecordedOperation): boolean {
+  const id = view.spec.bootstrap?.id;
+  if (id === undefined || id === operation.bootstrapId) return false;
+  return view.hosts.every((host) => host.facts !== undefined && isPristine(host.facts));
 }
 
 function seesNotAll(view: View, draft: Draft): boolean {

@@ -8,7 +8,7 @@ const zeroWidthSpace = '&#8203;';
 export function mdText(text: string): string {
   return shownInline(text)
     .replaceAll(/[\\`*_[\]~|<>&@#!$%:]/g, escapeSign)
-    .replaceAll(/\bwww\./gi, (start) => start.replace('.', '&#46;'))
+    .replaceAll(/www\./gi, (start) => start.replace('.', '&#46;'))
     .replaceAll(/^([-+=>/]|\d+[.)])/g, (start) => `${zeroWidthSpace}${start}`);
 }
 

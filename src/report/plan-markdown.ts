@@ -9,6 +9,8 @@ export const planMarker = '<!-- quorate-plan -->';
 
 /** Characters; the forges stop at 65,536, and a workflow may want to add a line of its own. */
 const defaultLimit = 60_000;
+/** With less room than this no detail is tried any more. */
+const smallestDetail = 100;
 /** Room in each section for the sentence about what was left out of it. */
 const sectionReserve = 160;
 
@@ -65,7 +67,7 @@ interface Kept {
   readonly refusals: ('full' | 'short' | undefined)[];
   readonly rows: boolean[];
   readonly notices: boolean[];
-  readonly details: boolean[];
+  readonly details: (string | undefined)[];
 }
 
 /** What fits into `room` characters, taken in the order of what matters. One pass for each kind of piece. */
@@ -94,8 +96,12 @@ function fit(sections: readonly Section[], room: number): readonly Kept[] {
   for (const { section, keep } of visible)
     for (const [index, notice] of section.notices.entries()) keep.notices[index] = take(notice.length + 1);
   for (const { section, keep } of visible) {
-    for (const [index, detail] of section.details.entries())
-      keep.details[index] = take(detail.length + (keep.details.includes(true) ? 0 : detailsFrame.length));
+    for (const [index, make] of section.details.entries()) {
+      if (left < smallestDetail) break;
+      const detail = make();
+      const frame = keep.details.every((kept) => kept === undefined) ? detailsFrame.length : 0;
+      if (take(detail.length + frame)) keep.details[index] = detail;
+    }
   }
   return pairs.map(({ keep }) => keep);
 }
@@ -106,7 +112,7 @@ function nothingOf(section: Section): Kept {
     refusals: section.refusals.map(() => undefined),
     rows: section.rows.map(() => false),
     notices: section.notices.map(() => false),
-    details: section.details.map(() => false),
+    details: section.details.map(() => undefined),
   };
 }
 
@@ -122,7 +128,7 @@ function assemble(section: Section, keep: Kept | undefined): string {
   });
   const rows = section.rows.filter((_, index) => keep.rows[index] === true);
   const notices = section.notices.filter((_, index) => keep.notices[index] === true);
-  const details = section.details.filter((_, index) => keep.details[index] === true);
+  const details = keep.details.filter((detail) => detail !== undefined);
   return [
     section.head,
     ...refusals,
@@ -139,7 +145,7 @@ function leftOut(section: Section, keep: Kept): string {
   const refusals = keep.refusals.filter((form) => form === undefined).length;
   const shortened = keep.refusals.filter((form) => form === 'short').length;
   const notices = keep.notices.filter((isKept) => !isKept).length;
-  const details = keep.details.filter((isKept) => !isKept).length;
+  const details = keep.details.filter((detail) => detail === undefined).length;
   const parts = [
     ...(refusals === 0 ? [] : [counted(refusals, 'refusal')]),
     ...(shortened === 0 ? [] : [`what was seen for ${counted(shortened, 'refusal')}`]),
@@ -153,7 +159,8 @@ function leftOut(section: Section, keep: Kept): string {
 function isIncomplete(section: Section | undefined, keep: Kept): boolean {
   return (
     !keep.hasHead ||
-    [...keep.rows, ...keep.notices, ...keep.details].includes(false) ||
+    [...keep.rows, ...keep.notices].includes(false) ||
+    keep.details.includes(undefined) ||
     keep.refusals.some(
       (form, index) => form !== 'full' && section?.refusals[index]?.short !== section?.refusals[index]?.full,
     )

@@ -1,4 +1,4 @@
-import { type Notice, type Plan, type Refusal, type Step, risks } from '../plan/plan.ts';
+import { type Notice, type Plan, type Refusal, risks, type Step } from '../plan/plan.ts';
 import { mdBlock, mdCode, mdText } from './markdown.ts';
 import { countsText, planState, quorumText } from './plan-summary.ts';
 import { reasonSentence } from './reasons.ts';
@@ -12,8 +12,8 @@ export interface Section {
   readonly refusals: readonly { readonly full: string; readonly short: string }[];
   readonly rows: readonly { readonly text: string; readonly isSevere: boolean }[];
   readonly notices: readonly string[];
-  /** For the folded part. */
-  readonly details: readonly string[];
+  /** For the folded part; made only when there is room, since flags of many members are long. */
+  readonly details: readonly (() => string)[];
 }
 
 export const tableHead = '| # | Step | Target | Why | Risk |\n| ---: | --- | --- | --- | --- |\n';
@@ -31,9 +31,9 @@ export function sectionOf(plan: Plan): Section {
       ...plan.warnings.map((warning) => noticeItem('Warning', warning)),
     ],
     details: [
-      `Digest ${mdCode(plan.digest)}, commit ${mdCode(plan.commit)}.\n\n`,
-      ...(plan.changes.length === 0 ? [] : [mdBlock(plan.changes.map(changeDiff).join('\n'), 'diff')]),
-      ...plan.steps.flatMap(stepDetail),
+      () => `Digest ${mdCode(plan.digest)}, commit ${mdCode(plan.commit)}.\n\n`,
+      ...(plan.changes.length === 0 ? [] : [() => mdBlock(plan.changes.map(changeDiff).join('\n'), 'diff')]),
+      ...plan.steps.filter(hasDetail).map((step) => () => stepDetail(step)),
     ],
   };
 }
@@ -108,7 +108,10 @@ function row(step: Step): string {
 function refusalTexts({ code, summary: what, detail, remedy }: Refusal): { full: string; short: string } {
   const head = `**Refused** ${mdCode(clip(code, maxName))}: ${mdText(clip(what, 300))}`;
   const block = mdBlock(clip(remedy, 4000));
-  return { full: `${head}\n\n${mdText(clip(detail, 4000))}\n\nWhat to do:\n\n${block}`, short: `${head}\n\n${block}` };
+  return {
+    full: `${head}\n\nSeen: ${mdText(clip(detail, 4000))}\n\nWhat to do:\n\n${block}`,
+    short: `${head}\n\n${block}`,
+  };
 }
 
 function changeDiff({ path, live, desired }: Plan['changes'][number]): string {
@@ -117,20 +120,20 @@ function changeDiff({ path, live, desired }: Plan['changes'][number]): string {
   return [`  ${valueText(path)}`, ...lines('-', live), ...lines('+', desired)].join('\n');
 }
 
-function stepDetail(step: Step): readonly string[] {
+function hasDetail({ detail }: Step): boolean {
+  return Object.values(detail).some((value) => value !== undefined);
+}
+
+function stepDetail(step: Step): string {
   const differences = (step.detail.differences ?? []).map(differenceDiff);
-  const facts = stepFacts({ ...step, detail: { ...step.detail, differences: [], domains: undefined } });
+  const facts = stepFacts({ ...step, detail: { ...step.detail, differences: [] } });
   const flags = flagTexts(step);
-  if (differences.length + facts.length + flags.length === 0) return [];
-  const head = `**${mdText(step.id)}** ${mdCode(step.action)} ${mdCode(clip(step.target, maxName))}\n\n`;
   return [
-    [
-      head,
-      facts.length === 0 ? '' : mdBlock(facts.join('\n')),
-      differences.length === 0 ? '' : mdBlock(differences.join('\n'), 'diff'),
-      flags.length === 0 ? '' : `Flags:\n\n${mdBlock(flags.join('\n'))}`,
-    ].join(''),
-  ];
+    `**${mdText(step.id)}** ${mdCode(step.action)} ${mdCode(clip(step.target, maxName))}\n\n`,
+    facts.length === 0 ? '' : mdBlock(facts.join('\n')),
+    differences.length === 0 ? '' : mdBlock(differences.join('\n'), 'diff'),
+    flags.length === 0 ? '' : `Flags:\n\n${mdBlock(flags.join('\n'))}`,
+  ].join('');
 }
 
 /** `before → after` as the planner writes it; anything else is a remark. */

@@ -3,7 +3,7 @@ import { type Paint, type Palette, paletteOf } from './palette.ts';
 import { countsText, planState, quorumText } from './plan-summary.ts';
 import { reasonSentence } from './reasons.ts';
 import { counted, indented, shortCommit, shown, shownInline, valueText } from './shown.ts';
-import { riskTexts, stepFacts, type Symbol, symbolMeanings, symbolsOf } from './step-text.ts';
+import { riskTexts, type Symbol, stepFacts, symbolMeanings, symbolsOf } from './step-text.ts';
 
 /** A plan for a terminal. Ends with a line break. */
 export function renderPlanText(plan: Plan, options: { readonly hasColor: boolean }): string {
@@ -70,7 +70,7 @@ function steps(all: readonly Step[], palette: Palette): string {
     return [
       `  ${shownInline(step.id).padStart(idWidth)} ${marks}${pad} ${action}  ${shownInline(step.target)}${paintRisk(risk)}`,
       indented(shownInline(reasonSentence(step.reason)), idWidth + 6),
-      ...stepFacts(step).map((fact) => indented(palette.dim(fact), idWidth + 6)),
+      ...stepFacts(step).map((fact) => palette.dim(indented(fact, idWidth + 6))),
     ];
   });
   const head = `${palette.bold('Steps')}${legend.length === 0 ? '' : `  (${legend.join(', ')})`}`;

@@ -1,10 +1,10 @@
 import { redact } from '../base/redact.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Notice, Plan } from '../plan/plan.ts';
-import type { ClusterStatusInput } from './status-input.ts';
-import type { ClusterStatus, ConditionStatus } from './status.generated.ts';
-import { isMemberHealthy } from './status-live.ts';
 import { counted } from './shown.ts';
+import type { ClusterStatus, ConditionStatus } from './status.generated.ts';
+import type { ClusterStatusInput } from './status-input.ts';
+import { isMemberHealthy } from './status-live.ts';
 
 /** Status, reason, message, and when it became so if that is known. */
 type Finding = readonly [

@@ -1,12 +1,12 @@
 import type { RunRecord } from '../backup/runs.ts';
-import type { Diagnostic } from '../base/diagnostics.ts';
 import { formatTime } from '../base/clock.ts';
+import type { Diagnostic } from '../base/diagnostics.ts';
 import { redact } from '../base/redact.ts';
+import { counted } from './shown.ts';
+import type { ClusterStatus, DiagnosticDocument, RunStatus, SourceStatus, StatusDocument } from './status.generated.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { ClusterStatusInput } from './status-input.ts';
-import type { ClusterStatus, DiagnosticDocument, RunStatus, SourceStatus, StatusDocument } from './status.generated.ts';
 import { certificatesOf, clusterIdOf, isMemberHealthy, lastBackupOf, membersOf } from './status-live.ts';
-import { counted } from './shown.ts';
 
 export type { StatusDocument } from './status.generated.ts';
 export type { ClusterStatusInput } from './status-input.ts';

@@ -55,5 +55,5 @@ export function stepFacts(step: Step): readonly string[] {
     step.action === 'move-leader' || detail.memberId === undefined ? undefined : `member ${detail.memberId}`,
     ...(detail.differences ?? (detail.domains === undefined ? [] : [`for ${detail.domains.join(' and ')} traffic`])),
   ];
-  return facts.flatMap((fact) => (fact === undefined ? [] : [shownInline(fact)]));
+  return facts.flatMap((fact) => (fact === undefined || fact === '' ? [] : [shownInline(fact)]));
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
 import { asQuorateError, QuorateError } from '../base/errors.ts';
 import { ensureFolder, readFileIfExists } from '../base/files.ts';
 import type { Logger } from '../base/log.ts';
@@ -23,8 +24,14 @@ export function cacheFolderOf(cacheDir: string, url: string): string {
   return join(cacheDir, `${createHash('sha256').update(url).digest('hex').slice(0, 24)}.git`);
 }
 
-export function openRemoteCache(options: { url: string; gitDir: string; git: Git; log: Logger }): RemoteCache {
-  const { url, gitDir, git, log } = options;
+export function openRemoteCache(options: {
+  url: string;
+  gitDir: string;
+  git: Git;
+  log: Logger;
+  clock: Clock;
+}): RemoteCache {
+  const { url, gitDir, git, log, clock } = options;
   // What the remote said last, by ref; saves looking at the copy while nothing moves.
   const seen = new Map<string, string>();
   let isInitialised = false;
@@ -47,7 +54,7 @@ export function openRemoteCache(options: { url: string; gitDir: string; git: Git
   }
 
   async function fetch(refspecs: readonly string[], flags: readonly string[]): Promise<void> {
-    await removeStaleLocks(gitDir);
+    await removeStaleLocks(gitDir, clock);
     const fixed = ['--quiet', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
     const outcome = await git.run(['fetch', ...fixed, ...flags, '--', url, ...refspecs], {
       timeoutMs: fetchTimeoutMs,
@@ -113,12 +120,12 @@ function check(outcome: GitOutcome, operation: string): GitOutcome {
 }
 
 /** A fetch that was killed leaves locks behind that would block every later one. None lives longer than a fetch may. */
-async function removeStaleLocks(gitDir: string): Promise<void> {
+async function removeStaleLocks(gitDir: string, clock: Clock): Promise<void> {
   try {
     const names = await readdir(gitDir, { recursive: true });
     for (const name of names.filter((candidate) => candidate.endsWith('.lock'))) {
       const path = join(gitDir, name);
-      if (Date.now() - (await stat(path)).mtimeMs > 2 * fetchTimeoutMs) await rm(path, { force: true });
+      if (clock.now() - (await stat(path)).mtimeMs > 2 * fetchTimeoutMs) await rm(path, { force: true });
     }
   } catch {
     // Another process removed what we looked at; the fetch itself tells when something is really wrong.

@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { forPeople, type Git, openGit } from './git.ts';
@@ -16,6 +17,7 @@ export interface RepositoryOptions {
   /** Bare copies of remotes are kept here. */
   readonly cacheDir: string;
   readonly log: Logger;
+  readonly clock: Clock;
   /** Default: the environment of this process. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
 }
@@ -48,7 +50,8 @@ export async function openRepository(options: RepositoryOptions): Promise<Reposi
   const locate = location.kind === 'local' ? () => locateGitFolders(location.folder) : undefined;
   const gitDir = locate === undefined ? cacheFolderOf(options.cacheDir, url) : (await locate()).gitDir;
   const git = openGit({ gitDir, environment: options.environment ?? process.env });
-  const remote = location.kind === 'remote' ? openRemoteCache({ url, gitDir, git, log }) : undefined;
+  const remote =
+    location.kind === 'remote' ? openRemoteCache({ url, gitDir, git, log, clock: options.clock }) : undefined;
   const name = forPeople(url);
   // Fetches of one copy never overlap: git's own locks would make one of them fail.
   let queue: Promise<unknown> = Promise.resolve();

@@ -12,8 +12,8 @@ export interface WatchOptions {
   readonly onChange: (commit: string) => void;
   /** Every look that failed; looking goes on by itself. Must not throw. */
   readonly onError: (error: QuorateError) => void;
-  /** Between 0 and 1; spreads the polls of many controllers. Default Math.random. */
-  readonly random?: (() => number) | undefined;
+  /** Between 0 and 1; spreads the polls of many controllers. */
+  readonly random: () => number;
 }
 
 export interface RepositoryWatch {
@@ -30,8 +30,7 @@ const unwatchedPollMs = 1000;
 
 /** Tells each new head of a repository. Looks never overlap, and a change during a look causes another one. */
 export function watchRepository(options: WatchOptions): RepositoryWatch {
-  const { repository, pollMs, clock } = options;
-  const random = options.random ?? Math.random;
+  const { repository, pollMs, clock, random } = options;
   let isClosed = false;
   let isPoked = false;
   let wake = new AbortController();

@@ -1,7 +1,7 @@
 import { checkFlags } from '../etcd/flags.ts';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { escapeSegment, type Finding } from './finding.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule.ts';
 import { flagValue } from './values.ts';
 
 const oldestMinor = 4;

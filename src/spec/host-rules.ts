@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { EtcdCluster, Host } from './etcd-cluster.generated.ts';
 import type { Finding } from './finding.ts';
 import { membersSentence } from './quorum-text.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule.ts';
 
 export const hostRules: readonly Rule[] = [
   { reads: ['/spec/members', '/spec/hosts'], check: enoughHosts },

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { escapeSegment, type Finding } from './finding.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule.ts';
 
 /**
  * Words of the format that this release does not act on. They are refused rather than ignored: a

@@ -4,14 +4,8 @@ import type { Finding } from './finding.ts';
 import { flagRules } from './flag-rules.ts';
 import { hostRules } from './host-rules.ts';
 import { notSupportedYet } from './not-supported-yet.ts';
+import type { Rule } from './rule.ts';
 import { tlsRules } from './tls-rules.ts';
-
-/** A rule that the schema cannot express. */
-export interface Rule {
-  /** JSON Pointers to what the rule looks at. It is skipped while the shape of any of that is wrong. */
-  readonly reads: readonly string[];
-  check(cluster: EtcdCluster): readonly Finding[];
-}
 
 const rules: readonly Rule[] = [...hostRules, ...tlsRules, ...flagRules, ...notSupportedYet];
 

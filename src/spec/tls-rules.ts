@@ -3,7 +3,7 @@ import type { TrustDomain } from './cluster-spec.ts';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { escapeSegment, type Finding } from './finding.ts';
 import { nearestName } from './nearest.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule.ts';
 import { durationMs } from './values.ts';
 
 const domains: readonly TrustDomain[] = ['peer', 'client'];

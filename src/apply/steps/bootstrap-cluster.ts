@@ -18,8 +18,9 @@ export const bootstrapCluster: StepModule = {
     const { detail } = step;
     const hosts = Object.keys(detail.hosts ?? {});
     await ensureAuthorities(context);
-    await markBegun(detail, hosts, context);
+    // Nothing is committed to yet: a release that cannot be had leaves the words of the commit unused.
     await Promise.all(hosts.map((host) => prepare(host, detail, context)));
+    await markBegun(detail, hosts, context);
     await Promise.all(
       hosts.map((host) =>
         agentOf(context, host).start({

@@ -77,7 +77,14 @@ export class Lookout {
       const { refusals, waits, steps } = last.plan;
       const seen = [...refusals, ...waits].map((notice) => notice.detail);
       const open = steps.map((step) => `${step.action} ${step.target}`).join(', ');
-      throw new QuorateError({ ...error, summary: `${error.summary}. ${[...seen, `To do: ${open}`].join(' ')}` });
+      const summary = `${error.summary}. ${[...seen, `To do: ${open === '' ? 'nothing' : open}.`].join(' ')}`;
+      throw new QuorateError({
+        code: error.code,
+        kind: error.kind,
+        operation: error.operation,
+        summary,
+        remedy: error.remedy,
+      });
     });
   }
 
@@ -89,12 +96,7 @@ export class Lookout {
   }
 
   /** Looks until something is seen. Throws `not-seen` when the time is over, or `process-ended` as soon as one has. */
-  async until<T>(
-    what: string,
-    timeoutMs: number,
-    signal: AbortSignal,
-    see: () => Promise<T | undefined>,
-  ): Promise<T> {
+  async until<T>(what: string, timeoutMs: number, signal: AbortSignal, see: () => Promise<T | undefined>): Promise<T> {
     const waited = await waitUntil(this.world.clock, { timeoutMs, intervalMs: lookEveryMs, signal }, async () => {
       await this.#fleet.assertRunning();
       return see();

@@ -4,7 +4,7 @@ import { parseDocument } from 'yaml';
 import { QuorateError } from '../../base/errors.ts';
 import type { BinarySettings } from '../binaries.ts';
 import { init } from '../init.ts';
-import { type Program, type QuorateChild, startQuorate } from './fleet-processes.ts';
+import { fleetProcesses, type Program, type QuorateChild, send, startQuorate } from './fleet-processes.ts';
 import { freePortRow } from './loopback-ports.ts';
 import { SpecRepository } from './spec-repository.ts';
 
@@ -23,7 +23,13 @@ export interface FleetOptions {
   readonly members?: number;
 }
 
-const defaultZones = { a: 'zone-1', b: 'zone-2', c: 'zone-3', d: 'zone-1', e: 'zone-2' };
+const defaultZones: Readonly<Record<string, string>> = {
+  a: 'zone-1',
+  b: 'zone-2',
+  c: 'zone-3',
+  d: 'zone-1',
+  e: 'zone-2',
+};
 /** Ports of one host: agent, client, peer, metrics; the rest is room for the eye. */
 const portsPerHost = 10;
 
@@ -114,6 +120,15 @@ export class LoopbackFleet {
 
   startController(): Promise<void> {
     return this.#start('controller', ['controller', '--config', this.config]);
+  }
+
+  /** As a power cut would: the agent and the etcd of a host, without a chance to say a word. */
+  async killHost(host: string): Promise<void> {
+    this.#children.delete(host);
+    const processes = (await fleetProcesses(this.folder)).filter((process) => process.host === host);
+    // The agent first: it would start its etcd again.
+    for (const kind of ['agent', 'etcd'])
+      for (const process of processes) if (process.kind === kind) send(process.identity, 'SIGKILL');
   }
 
   /** JSON lines of an agent, by its host, or of the `controller`. */

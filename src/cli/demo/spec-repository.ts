@@ -9,7 +9,8 @@ const keptVariables = ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'USER', 'LOGNAME', 'TM
 /** A change of one cluster's file, not yet in force. */
 export interface Proposal {
   readonly branch: string;
-  readonly message: string;
+  /** What a person would have typed after the edit. */
+  readonly command: string;
   readonly commit: string;
   /** Added and removed lines with their signs; comments are left out. */
   readonly diff: readonly string[];
@@ -63,27 +64,27 @@ export class SpecRepository {
     await writeFile(this.file, content);
     await this.#run('add', '--all');
     await this.#run('commit', '--quiet', '--message', message);
-    return this.#describe(branch, message);
+    return this.#describe(branch, `git switch -c ${branch} && git commit -am '${message}'`);
   }
 
   /** A branch that takes the newest commit of main back. */
   async proposeRevert(branch: string): Promise<Proposal> {
     await this.#run('switch', '--quiet', '--create', branch);
     await this.#run('revert', '--no-edit', 'HEAD');
-    return this.#describe(branch, await this.#run('log', '-1', '--format=%s'));
+    return this.#describe(branch, `git switch -c ${branch} && git revert HEAD`);
   }
 
   /** From here on it is in force. */
   async merge(proposal: Proposal): Promise<void> {
-    await this.#run('switch', '--quiet', 'main');
     await this.#run('merge', '--quiet', '--ff-only', proposal.branch);
-    await this.#run('branch', '--quiet', '--delete', proposal.branch);
   }
 
-  async #describe(branch: string, message: string): Promise<Proposal> {
+  async #describe(branch: string, command: string): Promise<Proposal> {
     const patch = await this.#run('diff', '--unified=0', 'HEAD~1', 'HEAD', '--', this.#path);
     const diff = patch.split('\n').filter((line) => /^[+-] /.test(line) && !/^[+-]\s*(#|$)/.test(line));
-    return { branch, message, commit: await this.head(), diff };
+    const commit = await this.head();
+    await this.#run('switch', '--quiet', 'main');
+    return { branch, command, commit, diff };
   }
 
   async #run(...args: string[]): Promise<string> {

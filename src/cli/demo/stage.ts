@@ -65,7 +65,9 @@ export class Stage {
   #draw(): void {
     this.#frame = (this.#frame + 1) % frames.length;
     const line = `  ${frames[this.#frame] ?? ''} ${this.#live}`;
-    this.#terminal.out(`\r\u001b[K${this.palette.dim(line.slice(0, Math.min(width, (process.stdout.columns || 80) - 1)))}`);
+    this.#terminal.out(
+      `\r\u001b[K${this.palette.dim(line.slice(0, Math.min(width, (process.stdout.columns || 80) - 1)))}`,
+    );
   }
 }
 

@@ -80,9 +80,6 @@ identity: { ca: pki/ca.crt, cert: pki/controller.crt, key: pki/controller.key }
 # environment takes its place. It protects copies of the state folder, so keep it apart from them.
 keystore: { passphraseFile: pki/keystore.passphrase }
 
-# Status page and API.
-http: { listen: "127.0.0.1:7080" }
-
 # One controller at a time acts, by leases in the state folder.
 coordination: { type: local }
 `;

@@ -1,4 +1,4 @@
-import { copyFile, lstat, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuorateError, systemErrorCode } from '../../base/errors.ts';
 import type { BinarySource, FetchRequest } from './source.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnvHttpProxyAgent, fetch } from 'undici';
-import { QuorateError, describeError, systemErrorCode } from '../../base/errors.ts';
+import { describeError, QuorateError, systemErrorCode } from '../../base/errors.ts';
 import { readFileIfExists } from '../../base/files.ts';
 import { redact } from '../../base/redact.ts';
 import { formatSize } from '../../base/size.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { QuorateError, describeError, systemErrorCode } from '../../base/errors.ts';
+import { describeError, QuorateError, systemErrorCode } from '../../base/errors.ts';
 import { redact } from '../../base/redact.ts';
 
 export interface ToolOptions {

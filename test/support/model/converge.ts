@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { QuorateError } from '../../../src/base/errors.ts';
 import type { Pass } from '../../../src/controller/reconcile.ts';
 import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
 import type { CallFault } from './calls.ts';
@@ -39,9 +41,14 @@ export async function converge(
   let passes = 0;
   while (passes < maxPasses && idle < 3) {
     passes += 1;
-    const pass = await controller.pass(spec);
+    const pass = await passOf(controller, spec);
     if (pass === 'died') {
       controller = new ModelController(world, nextLease(world), { stateDir });
+      continue;
+    }
+    if (pass instanceof QuorateError) {
+      // The loop of the real controller backs off and looks again.
+      world.advanceTo(world.nowMs + pauseMs);
       continue;
     }
     last = pass;
@@ -58,11 +65,20 @@ export async function converge(
   return { last, isConverged, passes, calls: first.calls.names, hasDied: first.calls.isDead };
 }
 
+async function passOf(controller: ModelController, spec: ClusterSpec): Promise<Pass | 'died' | QuorateError> {
+  try {
+    return await controller.pass(spec);
+  } catch (error) {
+    if (error instanceof QuorateError) return error;
+    throw error;
+  }
+}
+
 function isAtRest({ plan, outcome }: Pass): boolean {
   return outcome === undefined && plan.steps.length + plan.waits.length + plan.refusals.length === 0;
 }
 
-/** Where the journals of a test's controllers are kept. The caller removes it. */
+/** Where the journals of a test's controllers are kept; in memory where the system has such a place. The caller removes it. */
 export function makeStateDir(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'quorate-model-'));
+  return mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'quorate-model-'));
 }

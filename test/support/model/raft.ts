@@ -22,10 +22,14 @@ export function quorum(voters: number): number {
 
 /** Members of a cluster whose process runs. */
 export function nodesOf(state: WorldState, clusterId: string): readonly Node[] {
-  return Object.values(state.hosts).flatMap((host) => {
+  const nodes: Node[] = [];
+  for (const name in state.hosts) {
+    const host = state.hosts[name];
+    if (host === undefined) continue;
     const { process, data } = host.member;
-    return process !== null && data !== null && data.clusterId === clusterId ? [{ host, process, data }] : [];
-  });
+    if (process !== null && data?.clusterId === clusterId) nodes.push({ host, process, data });
+  }
+  return nodes;
 }
 
 /** The leader of a cluster, when it has one with a quorum behind it. */

@@ -141,18 +141,25 @@ export class ModelWorld {
 
   nextEventMs(): number | undefined {
     const { nowMs, hosts, rafts } = this.state;
-    const times = [
-      ...Object.values(rafts).map((raft) => raft.electionAtMs),
-      ...Object.values(hosts).flatMap(({ isOn, member: { restartAtMs, process } }) =>
-        isOn
-          ? [restartAtMs, process?.endsAtMs, process?.caughtUpAtMs, (process?.startedAtMs ?? -connectedMs) + connectedMs]
-          : [],
-      ),
-    ];
-    const coming = times.flatMap((time) => (time !== null && time !== undefined && time > nowMs ? [time] : []));
-    return coming.length === 0 ? undefined : Math.min(...coming);
+    let next: number | undefined;
+    const consider = (ms: number | null): void => {
+      if (ms !== null && ms > nowMs && (next === undefined || ms < next)) next = ms;
+    };
+    for (const id in rafts) consider(rafts[id]?.electionAtMs ?? null);
+    for (const name in hosts) {
+      const host = hosts[name];
+      if (host === undefined || !host.isOn) continue;
+      consider(host.member.restartAtMs);
+      const { process } = host.member;
+      if (process === null) continue;
+      consider(process.endsAtMs);
+      consider(process.caughtUpAtMs);
+      consider(process.startedAtMs + connectedMs);
+    }
+    return next;
   }
 
+  /** Commands settle what they change themselves, so that only what time brings is looked for here. */
   advanceTo(ms: number): void {
     // What happens may make more happen; a process that crashes at once does so each second.
     for (let count = 0; count < 10_000; count++) {
@@ -162,7 +169,6 @@ export class ModelWorld {
       this.settle();
     }
     this.state.nowMs = Math.max(this.state.nowMs, ms);
-    this.settle();
   }
 
   /** Lets happen what is due by now, and looks at what came of it. */

@@ -98,6 +98,7 @@ const rules: LayeringRules = {
     'node:timers/promises': ['base'],
     // Certificates.
     '@peculiar/x509': ['tls'],
+    'reflect-metadata': ['tls'],
     // Text.
     yaml: ['base/document', 'spec', ...makers],
     ajv: ['spec', 'agent', 'backup', 'controller'],

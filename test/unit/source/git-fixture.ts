@@ -64,6 +64,7 @@ export async function commit(
 export async function open(url: string, options: Partial<RepositoryOptions> = {}): Promise<Repository> {
   const cacheDir = options.cacheDir ?? (await temporaryFolder());
   const repository = await openRepository({
+    clock: systemClock,
     url,
     ref: 'main',
     path: 'clusters',
@@ -92,6 +93,7 @@ export function watchFor(repository: WatchOptions['repository'], options: Partia
     repository,
     pollMs: 3_600_000,
     clock: systemClock,
+    random: () => 0.5,
     onChange: (id) => told.push(id),
     onError: (error) => errors.push(error.code),
     ...options,

@@ -1,0 +1,118 @@
+import type { ClusterRecord } from '../../../src/backup/store.ts';
+import { converge } from './converge.ts';
+import { modelSpec, type ShortSpec } from './model-spec.ts';
+import { digest } from './paper-certificates.ts';
+import type { HostState } from './state.ts';
+import type { ModelWorld } from './world.ts';
+
+export interface EventContext {
+  /** In force at this point of the story. */
+  readonly spec: ShortSpec | undefined;
+  readonly stateDir: string;
+}
+
+type OnHost = (world: ModelWorld, name: string) => void;
+
+const set =
+  (fields: Partial<HostState>): OnHost =>
+  (world, name) => {
+    Object.assign(world.host(name), fields);
+  };
+
+/** `verb HOST…`, or `verb all`. */
+const hostEvents: Readonly<Record<string, OnHost>> = {
+  kill: (world, name) => world.kill(name),
+  stop: (world, name) => world.stop(name),
+  'crash-loop': (world, name) => world.crashLoop(name, true),
+  mend: (world, name) => world.crashLoop(name, false),
+  'power-off': (world, name) => world.powerOff(name),
+  'power-on': (world, name) => world.powerOn(name),
+  wipe: (world, name) => world.wipe(name),
+  replace: (world, name) => world.replaceHost(name),
+  lead: (world, name) => world.lead(name),
+  'agent-away': set({ isAgentAway: true }),
+  'agent-back': set({ isAgentAway: false }),
+  'endpoint-away': set({ isEndpointAway: true }),
+  'endpoint-back': set({ isEndpointAway: false }),
+  'slow-disk': set({ catchUpMs: 10 * 60_000 }),
+  'never-catches-up': set({ catchUpMs: 365 * 86_400_000 }),
+  'foreign-data': (world, name) => {
+    world.host(name).member.isKnown = true;
+    world.host(name).member.data = { clusterId: 'f0f0f0f0f0f0f0f0', memberId: 'abababababababab', log: [] };
+  },
+  nospace: (world, name) => raise(world, name, 'NOSPACE'),
+  corrupt: (world, name) => raise(world, name, 'CORRUPT'),
+};
+
+const worldEvents: Readonly<Record<string, (world: ModelWorld) => void>> = {
+  'store-away': (world) => {
+    world.store.faults.away = true;
+  },
+  'store-back': (world) => {
+    world.store.faults.away = false;
+  },
+  'store-full': (world) => {
+    world.store.faults.freeBytes = 0;
+  },
+  'store-empty': (world) => world.store.objects.clear(),
+  'record-lost': (world) => {
+    world.store.objects.delete('control/quorate.json');
+  },
+  'record-of-another': (world) => alterRecord(world, { clusterId: 'f0f0f0f0f0f0f0f0' }),
+  'record-broken': (world) => {
+    world.store.objects.set('control/quorate.json', Buffer.from('{'));
+  },
+  'keystore-lost': (world) => {
+    world.state.authorities = {};
+  },
+};
+
+/** Makes one event of a story happen. Throws for one that nobody knows. */
+export async function happen(event: string, world: ModelWorld, context: EventContext): Promise<void> {
+  const [verb = '', ...rest] = event.split(' ');
+  const onHost = hostEvents[verb];
+  if (onHost !== undefined) {
+    const names = rest[0] === 'all' ? Object.keys(world.state.hosts) : rest;
+    for (const name of names) onHost(world, name);
+    return;
+  }
+  if (worldEvents[verb] !== undefined) worldEvents[verb](world);
+  else if (verb === 'wait') world.advanceTo(world.nowMs + durationMs(rest[0] ?? ''));
+  else if (verb === 'write') world.put(Number(rest[0]));
+  else if (verb === 'converge') await converge(world, specOf(context), context);
+  else if (event.startsWith('dies before ')) await dieBefore(event.slice('dies before '.length), world, context);
+  else throw new Error(`no such event: ${event}`);
+}
+
+/** The controller works on the commit in force and dies just before its first call of that name. */
+async function dieBefore(name: string, world: ModelWorld, context: EventContext): Promise<void> {
+  const spec = specOf(context);
+  const rehearsal = await converge(world.fork(), spec, { ...context, maxPasses: 3 });
+  const at = rehearsal.calls.findIndex((call) => call.startsWith(name)) + 1;
+  if (at === 0) throw new Error(`the controller never calls "${name}": ${[...new Set(rehearsal.calls)].join('; ')}`);
+  const { hasDied } = await converge(world, spec, { ...context, fault: { at, type: 'crash' }, maxPasses: 1 });
+  if (!hasDied) throw new Error(`the controller did not die at call ${at}`);
+}
+
+function specOf({ spec }: EventContext): ReturnType<typeof modelSpec> {
+  if (spec === undefined) throw new Error('no spec is in force at this point of the story');
+  return modelSpec(spec);
+}
+
+function raise(world: ModelWorld, name: string, alarm: 'NOSPACE' | 'CORRUPT'): void {
+  const memberId = world.host(name).member.data?.memberId ?? digest(name, 16);
+  world.state.alarms.push({ memberId, alarm });
+}
+
+function alterRecord(world: ModelWorld, change: Partial<ClusterRecord>): void {
+  const key = 'control/quorate.json';
+  const record = JSON.parse(Buffer.from(world.store.objects.get(key) ?? '{}').toString()) as ClusterRecord;
+  world.store.objects.set(key, Buffer.from(JSON.stringify({ ...record, ...change })));
+}
+
+function durationMs(text: string): number {
+  const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  const unit = units[text.slice(-1)];
+  if (unit === undefined) throw new Error(`not a duration: ${text}`);
+  return Number(text.slice(0, -1)) * unit;
+}

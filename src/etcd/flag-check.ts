@@ -1,7 +1,7 @@
+import { nearestName } from '../base/nearest.ts';
 import { experimentalFlagOfGate, gatesOfRelease, parseFeatureGates } from './feature-gates.ts';
 import { type EtcdFlag, featureGates, flagInventory, flagsOfRelease, nameInRelease } from './flag-inventory.ts';
 import { valueProblem } from './flag-values.ts';
-import { nearestName } from './nearest.ts';
 import { ownedFlagReason } from './owned-flags.ts';
 import { hasFeatureGates, minorOf } from './releases.ts';
 

@@ -1,3 +1,4 @@
+import { archive } from './archive.ts';
 import type { Draft } from './draft.ts';
 import type { ClusterView } from './view.ts';
 
@@ -18,15 +19,7 @@ export function planLeftovers(view: ClusterView, draft: Draft): 'continue' | 'st
       continue;
     }
     if (data.memberId === undefined || view.cluster.members.some((member) => member.id === data.memberId)) continue;
-    draft.step({
-      action: 'archive-data',
-      target: host.name,
-      reason: 'not-a-member',
-      risk: 'none',
-      requires: ['not-a-member'],
-      ensures: ['stopped', 'data-archived'],
-      detail: { memberId: data.memberId },
-    });
+    archive(draft, host.name, data.memberId);
   }
   return 'continue';
 }

@@ -1,4 +1,5 @@
 import { isHealthy } from '../observe/live-state.ts';
+import { archive } from './archive.ts';
 import type { Draft } from './draft.ts';
 import { successor } from './flags.ts';
 import { type Candidate, nominate } from './nominate.ts';
@@ -113,25 +114,15 @@ function isOccupied(view: ClusterView, name: string, draft: Draft): boolean {
   if (facts === undefined || facts.member.data.state === 'empty') return false;
   const { clusterId, memberId } = facts.member.data;
   // Data of a removed member of this cluster: leftovers archives it, the next plan joins the host.
-  if (clusterId === view.cluster.clusterId && memberId !== undefined) return !archiveFirst(draft, name, memberId);
+  if (clusterId === view.cluster.clusterId && memberId !== undefined) {
+    archive(draft, name, memberId);
+    return true;
+  }
   draft.refuse({
     code: 'hosts-not-empty',
     summary: 'A host that is to run a new member holds data.',
     detail: `Host ${name} holds data of ${clusterId === undefined ? 'an unknown cluster' : `cluster ${clusterId}`}; the running cluster is ${view.cluster.clusterId}.`,
     remedy: `Move the data dir on ${name} away by hand if it is not needed, or name another host.`,
-  });
-  return true;
-}
-
-function archiveFirst(draft: Draft, name: string, memberId: string): true {
-  draft.step({
-    action: 'archive-data',
-    target: name,
-    reason: 'not-a-member',
-    risk: 'none',
-    requires: ['not-a-member'],
-    ensures: ['stopped', 'data-archived'],
-    detail: { memberId },
   });
   return true;
 }

@@ -1,6 +1,7 @@
 import { memberFlags } from '../etcd/flags.ts';
 import { isHealthy, type LiveMember } from '../observe/live-state.ts';
 import { type ClusterSpec, peerUrl } from '../spec/cluster-spec.ts';
+import { archive } from './archive.ts';
 import { continueBootstrap } from './bootstrap-step.ts';
 import type { Draft } from './draft.ts';
 import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf } from './view.ts';
@@ -126,15 +127,7 @@ export function removeMember(view: ClusterView, draft: Draft, member: LiveMember
     (host.facts.member.data.state === 'empty' && host.facts.member.process.state !== 'running')
   )
     return;
-  draft.step({
-    action: 'archive-data',
-    target: host.name,
-    reason: 'not-a-member',
-    risk: 'none',
-    requires: ['not-a-member'],
-    ensures: ['stopped', 'data-archived'],
-    detail: { memberId: member.id },
-  });
+  archive(draft, host.name, member.id);
 }
 
 export function joinHost(view: ClusterView, draft: Draft, host: HostView, reason: string): void {

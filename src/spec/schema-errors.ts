@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
+import { nearestName } from '../base/nearest.ts';
 import { redact } from '../base/redact.ts';
 import { escapeSegment, type Finding, readablePath } from './finding.ts';
-import { nearestName } from './nearest.ts';
 
 const summaries = {
   'unknown-key': 'Unknown key',

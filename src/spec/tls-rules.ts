@@ -1,8 +1,8 @@
 import { formatDuration } from '../base/duration.ts';
+import { nearestName } from '../base/nearest.ts';
 import type { TrustDomain } from './cluster-spec.ts';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { escapeSegment, type Finding } from './finding.ts';
-import { nearestName } from './nearest.ts';
 import type { Rule } from './rule.ts';
 import { durationMs } from './values.ts';
 

@@ -12,8 +12,9 @@ export const nowMs = Date.UTC(2026, 10, 20, 16, 0, 0);
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
+const loaded = loadSpecs([{ path: 'clusters/orders.yaml', content: Buffer.from(goodSpec) }]);
+
 export function spec(): ClusterSpec {
-  const loaded = loadSpecs([{ path: 'clusters/orders.yaml', content: Buffer.from(goodSpec) }]);
   const first = loaded.specs[0]?.spec;
   if (first === undefined) throw new Error(`the good spec does not load: ${JSON.stringify(loaded.diagnostics)}`);
   return first;

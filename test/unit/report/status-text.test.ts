@@ -20,7 +20,7 @@ orders  Converged
   version       3.5.33
   last backup   2026-11-20T15:48:00Z-000001, 12m ago, verified
   certificates  peer of b ends in 30d, 5 others later
-  last run      succeeded 9m 55s ago, took 4s, commit a1b2c3d4e5f6: 1 step done, done
+  last run      succeeded 9m 56s ago, took 4s, commit a1b2c3d4e5f6: 1 step done, done
 
   HOST  ID  ROLE      HEALTH   VERSION  DB SIZE   REVISION
   a     aa  leader    healthy  3.5.33   20.0 KiB  42

@@ -2,7 +2,7 @@
 const maxLength = 100;
 
 /** The candidate that a mistyped name most likely means; undefined when none is near. */
-export function nearestName(name: string, candidates: readonly string[]): string | undefined {
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > maxLength) return undefined;
   let best: string | undefined;
   // A third of the letters may be wrong: `memebers` is `members`, `retries` is not `retire`.

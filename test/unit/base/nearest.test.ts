@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { editDistance, nearestName } from '../../../src/spec/nearest.ts';
+import { editDistance, nearestName } from '../../../src/base/nearest.ts';
 
 test.each([
   ['memebers', 'members'],

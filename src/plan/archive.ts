@@ -1,0 +1,14 @@
+import type { Draft } from './draft.ts';
+
+/** A host that holds the data of no member: its process is stopped and the data dir renamed. */
+export function archive(draft: Draft, host: string, memberId: string): void {
+  draft.step({
+    action: 'archive-data',
+    target: host,
+    reason: 'not-a-member',
+    risk: 'none',
+    requires: ['not-a-member'],
+    ensures: ['stopped', 'data-archived'],
+    detail: { memberId },
+  });
+}

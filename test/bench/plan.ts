@@ -1,0 +1,2 @@
+import type { Bench } from './bench.ts';
+export async function benchPlan(bench: Bench): Promise<void> { bench.report.note('x'); }

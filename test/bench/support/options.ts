@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  readonly names: readonly string[];
+  /** Each benchmark has its own default. */
+  readonly rounds: number | undefined;
+  /** Of the idle controller. */
+  readonly clusters: number;
+  readonly windowMs: number;
+  /** Folder for CPU profiles of controllers and agents. */
+  readonly profiles: string | undefined;
+}
+
+/** A text is the answer instead: what is wrong, or help. */
+export function parseOptions(args: readonly string[], known: readonly string[]): BenchOptions | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        clusters: { type: 'string' },
+        window: { type: 'string' },
+        profile: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+    const unknown = positionals.filter((name) => !known.includes(name));
+    if (values.help === true) return help(known);
+    if (unknown.length > 0) return `no such benchmark: ${unknown.join(', ')}\n${help(known)}`;
+    return {
+      names: positionals.length === 0 ? known : positionals,
+      rounds: values.rounds === undefined ? undefined : count('--rounds', values.rounds, 1000),
+      clusters: count('--clusters', values.clusters ?? '50', 200),
+      windowMs: count('--window', values.window ?? '60', 3600) * 1000,
+      profiles: values.profile,
+    };
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n${help(known)}`;
+  }
+}
+
+function count(option: string, text: string, highest: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= highest) return value;
+  throw new Error(`${option} takes a whole number from 1 to ${highest}, not ${text}`);
+}
+
+function help(known: readonly string[]): string {
+  return `usage: npm run bench -- [${known.join('|')}]... [--rounds N] [--clusters N] [--window SECONDS] [--profile FOLDER]
+  commit  from the commit of a spec to three members that serve
+  flags   rolling change of flags under load
+  plan    plan of a live cluster of three members
+  idle    memory and CPU of an idle controller with many clusters (--clusters, default 50; --window, default 60 s)
+  --profile writes CPU profiles of controllers and agents, which slows them down`;
+}

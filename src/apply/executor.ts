@@ -28,8 +28,8 @@ export interface ApplyInput {
 
 export type RunEvent =
   | { readonly type: 'step-started'; readonly step: Step; readonly of: number }
-  | { readonly type: 'step-progress'; readonly step: Step; readonly text: string }
-  | { readonly type: 'step-ended'; readonly step: Step; readonly result: StepResult };
+  | { readonly type: 'step-progress'; readonly step: Step; readonly of: number; readonly text: string }
+  | { readonly type: 'step-ended'; readonly step: Step; readonly of: number; readonly result: StepResult };
 
 export interface StepResult {
   readonly id: string;
@@ -102,7 +102,7 @@ class Run {
       ...(error === undefined ? {} : { error: { code: error.code, summary: error.message } }),
     };
     this.steps.push(result);
-    onEvent({ type: 'step-ended', step, result });
+    onEvent({ type: 'step-ended', step, of: plan.steps.length, result });
     await this.#input.onStepEnded();
     return error;
   }
@@ -121,7 +121,7 @@ class Run {
       log,
       live,
       signal: lease.lost,
-      progress: (text: string) => onEvent({ type: 'step-progress', step, text }),
+      progress: (text: string) => onEvent({ type: 'step-progress', step, of: plan.steps.length, text }),
       backedUp: (backup: { readonly name: string; readonly clusterId: string }) => {
         this.#backup = backup;
       },

@@ -36,5 +36,5 @@ export function redact(text: string): string {
       /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]*?(-----END \1-----|$)/g,
       '-----BEGIN $1----- (redacted) -----END $1-----',
     )
-    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/\s:@]+:[^/\s@]+@/gi, '$1(redacted)@');
+    .replaceAll(/((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}:\/\/)[^/\s@]{1,500}@/gi, '$1(redacted)@');
 }

@@ -33,7 +33,6 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
   const clock = systemClock;
   const program = runningProgram();
   const settings = await defaultBinarySettings(process.env);
-  stage.doing('looking for a release of etcd');
   const progress = (line: string): void => stage.say(line, 2);
   const version = await readyRelease({ settings, clock, version: options.version, progress, signal });
   const folder = await makeDemoFolder();
@@ -54,7 +53,7 @@ export async function demoCommand(options: DemoOptions, terminal: Terminal): Pro
     }
   }
   try {
-    if (options.keep === true && !signal.aborted) stage.say(playOn(folder, program));
+    if (options.keep === true && !signal.aborted) stage.print(playOn(folder, program));
     else await cleanUp(folder, stage);
   } finally {
     stage.rest();

@@ -1,28 +1,14 @@
+import type { RunEvent } from '../apply/executor.ts';
 import type { RunRecord } from '../backup/runs.ts';
 import { formatTime } from '../base/clock.ts';
 import { formatDuration } from '../base/duration.ts';
-import type { Step } from '../plan/plan.ts';
 import { clip, shortCommit, shownInline } from './shown.ts';
 import { renderTable } from './table.ts';
 
-/** What happens in a run, as the executor tells it. */
-export type ShownRunEvent =
-  | { readonly type: 'step-started'; readonly step: Step; readonly of: number }
-  | { readonly type: 'step-progress'; readonly step: Step; readonly of?: number; readonly text: string }
-  | { readonly type: 'step-ended'; readonly step: Step; readonly of?: number; readonly result: ShownStepResult };
-
-export interface ShownStepResult {
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  readonly outcome: 'done' | 'failed';
-  readonly error?: { readonly code: string; readonly summary: string } | undefined;
-}
-
 /** One line with its line break: `[2/5] add-learner d …`, then `[2/5] add-learner d … done in 0.8 s`. */
-export function renderRunEvent(event: ShownRunEvent): string {
+export function renderRunEvent(event: RunEvent): string {
   const { step, of } = event;
-  const place = of === undefined ? step.id : `${step.id}/${of}`;
-  const head = `[${place}] ${step.action} ${shownInline(step.target)} …`;
+  const head = `[${step.id}/${of}] ${step.action} ${shownInline(step.target)} …`;
   switch (event.type) {
     case 'step-started':
       return `${head}\n`;

@@ -1,10 +1,10 @@
 import { redact } from '../base/redact.ts';
 import type { LiveState } from '../observe/live-state.ts';
+import { isHealthy } from '../observe/live-state.ts';
 import type { Notice, Plan } from '../plan/plan.ts';
 import { counted } from './shown.ts';
 import type { ClusterStatus, ConditionStatus } from './status.generated.ts';
 import type { ClusterStatusInput } from './status-input.ts';
-import { isMemberHealthy } from './status-live.ts';
 
 /** Status, reason, message, and when it became so if that is known. */
 type Finding = readonly [
@@ -133,7 +133,7 @@ function reconciled({ loop }: ClusterStatusInput): Finding {
 function membersHealthy({ etcd }: LiveState): Finding {
   if (!etcd.known) return ['Unknown', 'QuorumNotSeen', `No quorum answered: ${etcd.reason}.`];
   const sick = etcd.value.members.flatMap((member) => {
-    if (isMemberHealthy(member)) return [];
+    if (isHealthy(member)) return [];
     const reason = member.health.known ? (member.status.known ? '' : member.status.reason) : member.health.reason;
     return [`${member.host ?? member.id} (${reason})`];
   });

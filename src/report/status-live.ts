@@ -1,11 +1,6 @@
 import { formatTime } from '../base/clock.ts';
-import type { LiveMember, LiveState } from '../observe/live-state.ts';
+import { isHealthy, type LiveState } from '../observe/live-state.ts';
 import type { BackupStatus, CertificateStatus, MemberStatus } from './status.generated.ts';
-
-/** It answered its own health check and its own status, as for the planner. */
-export function isMemberHealthy(member: LiveMember): boolean {
-  return member.health.known && member.status.known;
-}
 
 /** As etcd says it; while no quorum answers, as the record has it. */
 export function clusterIdOf({ etcd, record }: LiveState): string | null {
@@ -24,7 +19,7 @@ export function membersOf({ etcd }: LiveState): readonly MemberStatus[] {
         host: member.host,
         id: member.id,
         role: member.isLearner ? 'learner' : member.id === leaderId ? 'leader' : 'follower',
-        healthy: isMemberHealthy(member),
+        healthy: isHealthy(member),
         version: status?.version ?? null,
         dbSizeBytes: status?.dbSizeBytes ?? null,
         revision: status?.revision ?? null,

@@ -2,11 +2,12 @@ import type { RunRecord } from '../backup/runs.ts';
 import { formatTime } from '../base/clock.ts';
 import type { Diagnostic } from '../base/diagnostics.ts';
 import { redact } from '../base/redact.ts';
+import { isHealthy } from '../observe/live-state.ts';
 import { counted } from './shown.ts';
 import type { ClusterStatus, DiagnosticDocument, RunStatus, SourceStatus, StatusDocument } from './status.generated.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { ClusterStatusInput } from './status-input.ts';
-import { certificatesOf, clusterIdOf, isMemberHealthy, lastBackupOf, membersOf } from './status-live.ts';
+import { certificatesOf, clusterIdOf, lastBackupOf, membersOf } from './status-live.ts';
 
 export type { StatusDocument } from './status.generated.ts';
 export type { ClusterStatusInput } from './status-input.ts';
@@ -58,7 +59,7 @@ function phaseOf({ isOrphaned, spec, loop, live, plan }: ClusterStatusInput): Cl
   if (plan !== undefined && plan.steps.length > 0) return 'Reconciling';
   // Without a look nobody can say that all is well.
   if (plan === undefined || live === undefined || !live.etcd.known || plan.waits.length > 0) return 'Degraded';
-  return live.etcd.value.members.every(isMemberHealthy) ? 'Converged' : 'Degraded';
+  return live.etcd.value.members.every(isHealthy) ? 'Converged' : 'Degraded';
 }
 
 const runOutcomes: Readonly<Record<RunRecord['outcome'], RunStatus['outcome']>> = {

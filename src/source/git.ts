@@ -203,10 +203,9 @@ function gitEnvironment(gitDir: string, from: NodeJS.ProcessEnv, isRemote: boole
   };
 }
 
-/** Removes credentials, also a bare token before the `@` of an https URL, and what could steer a terminal. */
+/** Removes credentials, and what could steer a terminal. */
 export function forPeople(text: string): string {
   const clean = redact(text)
-    .replaceAll(/(https?:\/\/)[^/\s@]+@/gi, '$1(redacted)@')
     .replaceAll(/\p{Cc}+/gu, ' ')
     .trim();
   return clean.length > 500 ? `${clean.slice(0, 500)}…` : clean;

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { describeError } from '../../src/base/errors.ts';
-import type { Binary } from '../../src/etcd/binaries.ts';
+import type { EtcdBinary } from '../../src/etcd/binaries.ts';
 import { requireRelease, testBinaries } from '../support/binaries.ts';
 import { benchCommit } from './commit.ts';
 import { benchFlags } from './flags.ts';
 import { benchIdle } from './idle.ts';
 import { benchPlan } from './plan.ts';
-import { type BenchOptions, parseOptions } from './support/options.ts';
 import { Report } from './support/figures.ts';
+import { type BenchOptions, parseOptions } from './support/options.ts';
 import { Workshop } from './support/workshop.ts';
 
 /** What each benchmark is handed. */
@@ -16,7 +16,7 @@ export interface Bench {
   readonly workshop: Workshop;
   readonly report: Report;
   readonly options: BenchOptions;
-  readonly binary: Binary;
+  readonly binary: EtcdBinary;
   readonly version: string;
 }
 

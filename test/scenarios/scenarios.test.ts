@@ -55,7 +55,9 @@ describe('the scenarios as a whole', () => {
   const plan = new URL('../../src/plan/', import.meta.url);
   const codes = readdirSync(plan)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.generated.ts'))
-    .flatMap((name) => [...readFileSync(new URL(name, plan), 'utf8').matchAll(/\bcode: '([a-z-]+)'/g)].map((match) => match[1]));
+    .flatMap((name) =>
+      [...readFileSync(new URL(name, plan), 'utf8').matchAll(/\bcode: '([a-z-]+)'/g)].map((match) => match[1]),
+    );
 
   it('have unique titles', () => {
     const titles = files.flatMap(storiesOf).map((story) => story.title);

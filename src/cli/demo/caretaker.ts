@@ -29,6 +29,8 @@ export async function startCaretaker(program: Program, folder: string): Promise<
     dismiss: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
+      // Nothing else may keep this process up while it waits.
+      child.ref();
       child.stdin.end('settled\n');
       await gone;
     },

@@ -29,7 +29,8 @@ const unsafeCode = 'bootstrap-still-declared';
 export const chapters: readonly Chapter[] = [
   {
     title: 'A commit creates the cluster',
-    intro: 'The agents run, the repository is empty. A spec with three members and the word to create them:',
+    intro:
+      'The agents run, the repository holds no cluster. A spec says how it is to be, and that it is to be created.',
     play: createCluster,
   },
   {
@@ -137,8 +138,9 @@ async function killAndRecover(tour: Tour): Promise<ChapterResult> {
   const host = leader?.host ?? '';
   const pid = (await lookout.etcdOn(host))?.pid ?? 0;
   writer?.takeLongestGapMs();
-  stage.command(`kill -9 (agent and etcd of host ${host})`);
-  await fleet.killHost(host);
+  const killed = await fleet.killHost(host);
+  stage.command(`kill -KILL ${killed.join(' ')}`);
+  stage.say(`That was host ${host}, agent and etcd.`, 4);
   stage.doing('the others elect a leader');
   const heir = await lookout.until('another leader', chapterTimeoutMs, signal, async () => {
     const next = leaderOf((await lookout.look()).live);

@@ -93,10 +93,10 @@ async function readArguments(pid: number): Promise<readonly string[]> {
   }
 }
 
-const graceMs = 4000;
+const graceMs = 2500;
 
 /**
- * Ends everything of the fleet: TERM, and KILL after 4 s, kind after kind, looking again until none is
+ * Ends everything of the fleet: TERM, and KILL after 2.5 s, kind after kind, looking again until none is
  * left. Throws `processes-left` when some cannot be ended.
  */
 export async function endFleet(folder: string, clock: Clock): Promise<void> {

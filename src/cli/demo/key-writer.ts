@@ -15,6 +15,8 @@ const everyMs = 20;
 const requestTimeoutMs = 1000;
 /** When no endpoint of all took the write; the next round follows after it. */
 const roundPauseMs = 10;
+/** No cluster of the demo is away for that long. */
+const stuckAfterMs = 60_000;
 const pageSize = 1000;
 const prefix = 'demo/';
 
@@ -55,6 +57,8 @@ export class KeyWriter {
   start(): void {
     this.#lastAckMs = this.#options.clock.monotonic();
     this.#running = this.#run();
+    // Told to whoever stops the writer; until then it is nobody's.
+    this.#running.catch(() => undefined);
   }
 
   /** Longest time between two acknowledged writes since this was last asked, the open one included; milliseconds. */
@@ -126,23 +130,22 @@ export class KeyWriter {
 
   /** Asks one endpoint after the other until one answers. The same write twice does no harm. */
   async #anywhere(path: string, body: object, signal: AbortSignal): Promise<unknown> {
-    for (let failures = 0; ; failures++) {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonic() + stuckAfterMs;
+    for (let turn = 1; ; turn++) {
       signal.throwIfAborted();
-      if (failures > 0 && failures % this.#pools.length === 0) await this.#options.clock.sleep(roundPauseMs, signal);
       const pool = this.#pools[this.#at % this.#pools.length];
       try {
         if (pool !== undefined) return await post(pool, path, body, signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (failures > maxFailures) throw unreachable(path, error);
+        if (clock.monotonic() > deadlineMs) throw unreachable(path, error);
       }
       this.#at++;
+      if (turn % this.#pools.length === 0) await clock.sleep(roundPauseMs, signal);
     }
   }
 }
-
-/** With five endpoints that refuse at once: some 30 s without any that takes a write. */
-const maxFailures = 15_000;
 
 async function post(pool: Pool, path: string, body: object, signal: AbortSignal): Promise<unknown> {
   const response = await pool.request({

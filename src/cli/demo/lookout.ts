@@ -20,7 +20,7 @@ export interface Look {
   readonly plan: Plan;
 }
 
-const lookEveryMs = 50;
+const lookEveryMs = 75;
 
 /** Looks at a fleet from outside of its controller, with eyes of its own. Changes nothing. */
 export class Lookout {

@@ -122,13 +122,14 @@ export class LoopbackFleet {
     return this.#start('controller', ['controller', '--config', this.config]);
   }
 
-  /** As a power cut would: the agent and the etcd of a host, without a chance to say a word. */
-  async killHost(host: string): Promise<void> {
+  /** As a power cut would: the agent and the etcd of a host, without a chance to say a word. Gives their pids. */
+  async killHost(host: string): Promise<readonly number[]> {
     this.#children.delete(host);
     const processes = (await fleetProcesses(this.folder)).filter((process) => process.host === host);
     // The agent first: it would start its etcd again.
     for (const kind of ['agent', 'etcd'])
       for (const process of processes) if (process.kind === kind) send(process.identity, 'SIGKILL');
+    return processes.map(({ identity }) => identity.pid);
   }
 
   /** JSON lines of an agent, by its host, or of the `controller`. */

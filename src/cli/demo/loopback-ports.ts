@@ -42,7 +42,7 @@ async function areFree(first: number, count: number): Promise<boolean> {
   } catch {
     return false;
   } finally {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    await Promise.all(servers.map(close));
   }
 }
 
@@ -51,5 +51,11 @@ function listen(port: number): Promise<Server> {
     const server = createServer();
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
   });
 }

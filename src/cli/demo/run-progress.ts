@@ -30,7 +30,7 @@ export class RunProgress {
     } else if (entry.message === 'step is done') {
       const took = this.#stage.palette.dim(secondsText(entry.atMs - this.#beganAtMs));
       this.#stage.say(`${this.#stage.palette.green('✓')} ${place}${what.padEnd(28)} ${took}`, 2);
-      this.#stage.doing('next');
+      this.#stage.doing('looking before the next step');
     } else if (entry.message === 'run ends') this.#end(entry);
   }
 

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { redact } from '../../base/redact.ts';
 import { type Palette, paletteOf } from '../../report/palette.ts';
 import type { Terminal } from '../terminal.ts';
@@ -28,6 +29,11 @@ export class Stage {
         .map((line) => `${line === '' ? '' : ' '.repeat(indentation)}${line}\n`)
         .join(''),
     );
+  }
+
+  /** Lines to copy: as they are, however long. */
+  print(text: string): void {
+    this.#write(`${text}\n`);
   }
 
   heading(text: string): void {
@@ -72,12 +78,14 @@ export class Stage {
 }
 
 /** Breaks one line; colours count for nothing. Words that are too long stay whole. */
-export function wrapped(line: string, columns: number): readonly string[] {
+function wrapped(line: string, columns: number): readonly string[] {
   if (visibleLength(line) <= columns) return [line];
-  const indent = /^ */.exec(line)?.[0] ?? '';
+  const plain = stripVTControlCharacters(line);
+  const indent = ' '.repeat(plain.length - plain.trimStart().length);
   const lines: string[] = [];
   let current = '';
-  for (const word of line.trim().split(' ')) {
+  // The first spaces are the indentation, even behind what opens a colour.
+  for (const word of line.replace(indent, '').split(' ')) {
     const longer = current === '' ? `${indent}${word}` : `${current} ${word}`;
     if (current !== '' && visibleLength(longer) > columns) {
       lines.push(current);
@@ -88,7 +96,7 @@ export function wrapped(line: string, columns: number): readonly string[] {
 }
 
 function visibleLength(text: string): number {
-  return text.replaceAll(/\u001b\[[0-9;]*m/g, '').length;
+  return stripVTControlCharacters(text).length;
 }
 
 /** `0.42 s`, `12.3 s`. */

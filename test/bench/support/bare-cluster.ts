@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { systemClock } from '../../../src/base/clock.ts';
 import { ensureFolder, replaceFile } from '../../../src/base/files.ts';
 import { freePortRow } from '../../../src/cli/demo/loopback-ports.ts';
-import type { Binary } from '../../../src/etcd/binaries.ts';
+import type { EtcdBinary } from '../../../src/etcd/binaries.ts';
 import { memberFlags } from '../../../src/etcd/flags.ts';
 import { type ClusterSpec, clientUrl, type HostSpec, peerUrl } from '../../../src/spec/cluster-spec.ts';
 import { issueClientCredentials } from '../../../src/tls/client-credentials.ts';
@@ -27,11 +27,11 @@ export class BareCluster {
   readonly hosts: readonly HostSpec[];
   readonly #folder: string;
   readonly #spec: ClusterSpec;
-  readonly #binary: Binary;
+  readonly #binary: EtcdBinary;
   readonly #members = new Map<string, ChildProcess>();
   #generation = 0;
 
-  private constructor(folder: string, spec: ClusterSpec, binary: Binary, credentials: ClientCredentials) {
+  private constructor(folder: string, spec: ClusterSpec, binary: EtcdBinary, credentials: ClientCredentials) {
     this.#folder = folder;
     this.#spec = spec;
     this.#binary = binary;
@@ -40,7 +40,7 @@ export class BareCluster {
   }
 
   /** Makes certificates and chooses ports; starts nothing. */
-  static async prepare(folder: string, like: ClusterSpec, binary: Binary): Promise<BareCluster> {
+  static async prepare(folder: string, like: ClusterSpec, binary: EtcdBinary): Promise<BareCluster> {
     const first = await freePortRow(like.hosts.length * 3);
     const hosts = like.hosts.map((host, index) => {
       const client = first + index * 3;

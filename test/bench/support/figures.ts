@@ -3,10 +3,10 @@ export interface Sample {
   readonly min: number;
   readonly median: number;
   readonly max: number;
-  readonly rounds: number;
+  readonly count: number;
 }
 
-export function sampleOf(values: readonly number[]): Sample {
+function sampleOf(values: readonly number[]): Sample {
   if (values.length === 0) throw new Error('a figure without a single round');
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[Math.min(Math.max(index, 0), sorted.length - 1)] ?? Number.NaN;
@@ -15,24 +15,25 @@ export function sampleOf(values: readonly number[]): Sample {
     min: at(0),
     median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
     max: at(sorted.length - 1),
-    rounds: sorted.length,
+    count: sorted.length,
   };
 }
 
-export type Unit = 'ms' | 'MiB' | '% of a core';
+type Unit = 'ms' | 'MiB' | '% of a core';
 
-export function formatValue(value: number, unit: Unit): string {
-  if (unit === 'ms') return Math.abs(value) >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+function formatValue(value: number, unit: Unit): string {
+  if (unit === 'ms')
+    return Math.abs(value) >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
   return unit === 'MiB' ? `${value.toFixed(0)} MiB` : `${value.toFixed(1)} %`;
 }
 
-export function formatSample({ min, median, max, rounds }: Sample, unit: Unit): string {
+function formatSample({ min, median, max, count }: Sample, unit: Unit, of: string): string {
   const [low, middle, high] = [min, median, max].map((value) => formatValue(value, unit));
-  return `min ${low}  median ${middle}  max ${high}  (${rounds} round${rounds === 1 ? '' : 's'})`;
+  return `min ${low}  median ${middle}  max ${high}  (${count} ${of})`;
 }
 
 /** One promise of the project, and what came of it. */
-export interface Verdict {
+interface Verdict {
   readonly figure: string;
   readonly target: string;
   readonly measured: string;
@@ -51,9 +52,10 @@ export class Report {
     console.log(`   ${text}`);
   }
 
-  sample(name: string, values: readonly number[], unit: Unit): Sample {
+  /** `of`: what there is one value of. */
+  sample(name: string, values: readonly number[], unit: Unit, of = 'rounds'): Sample {
     const sample = sampleOf(values);
-    console.log(`   ${name.padEnd(46)} ${formatSample(sample, unit)}`);
+    console.log(`   ${name.padEnd(46)} ${formatSample(sample, unit, of)}`);
     return sample;
   }
 
@@ -61,7 +63,9 @@ export class Report {
   compare(name: string, ours: Sample, bare: Sample, unit: Unit): void {
     const difference = ours.median - bare.median;
     const ratio = bare.median > 0 ? `, ${(ours.median / bare.median).toFixed(2)} times` : '';
-    console.log(`   ${name.padEnd(46)} ${difference >= 0 ? '+' : ''}${formatValue(difference, unit)}${ratio} against bare`);
+    console.log(
+      `   ${name.padEnd(46)} ${difference >= 0 ? '+' : ''}${formatValue(difference, unit)}${ratio} against bare`,
+    );
   }
 
   verdict(figure: string, target: string, measured: string, isMet: boolean): void {
@@ -71,10 +75,22 @@ export class Report {
   table(): string {
     const rows = [
       ['figure', 'target', 'measured', 'verdict'],
-      ...this.verdicts.map(({ figure, target, measured, isMet }) => [figure, target, measured, isMet ? 'met' : 'missed']),
+      ...this.verdicts.map(({ figure, target, measured, isMet }) => [
+        figure,
+        target,
+        measured,
+        isMet ? 'met' : 'missed',
+      ]),
     ];
     const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
     const widths = [width(0), width(1), width(2), 0];
-    return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+    return rows
+      .map((row) =>
+        row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd(),
+      )
+      .join('\n');
   }
 }

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { parseDocument } from 'yaml';
-import { silentLogger } from '../../../src/base/log.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/log.ts';
 import { defaultBinarySettings } from '../../../src/cli/binaries.ts';
 import type { Program } from '../../../src/cli/demo/fleet-processes.ts';
 import { LoopbackFleet } from '../../../src/cli/demo/loopback-fleet.ts';
@@ -90,7 +90,8 @@ export class BenchFleet {
     await mkdir(dirname(file), { recursive: true });
     for (const [name, text] of Object.entries(specs)) await writeFile(join(dirname(file), `${name}.yaml`), text);
     const git = async (...args: string[]): Promise<string> =>
-      (await run('git', ['-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgSign=false', '-C', folder, ...args])).stdout;
+      (await run('git', ['-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgSign=false', '-C', folder, ...args]))
+        .stdout;
     await git('add', '--all');
     const startedAtMs = Date.now();
     await git('commit', '--quiet', '--message', message);
@@ -106,7 +107,8 @@ export class BenchFleet {
       return end < 0 ? undefined : own.slice(0, end + 1);
     });
     const end = lines.at(-1);
-    if (end?.outcome !== 'done') throw new Error(`the run ended with ${end?.outcome ?? 'nothing'}: ${end?.error ?? ''}`);
+    if (end?.outcome !== 'done')
+      throw new Error(`the run ended with ${end?.outcome ?? 'nothing'}: ${end?.error ?? ''}`);
     return lines;
   }
 
@@ -133,9 +135,10 @@ export class BenchFleet {
 }
 
 /** Runs a command of the compiled `quorate`; gives the wall time of the whole process. */
-export async function timeCommand(args: readonly string[]): Promise<number> {
+export async function timeCommand(args: readonly string[], profiles?: string): Promise<number> {
+  const [node, ...options] = quorateProgram(profiles);
   const startedMs = systemClock.monotonic();
-  await run(process.execPath, [script, ...args], { timeout: 60_000 });
+  await run(node, [...options, ...args], { timeout: 60_000 });
   return systemClock.monotonic() - startedMs;
 }
 
@@ -153,6 +156,7 @@ async function setInterval(config: string, interval: string): Promise<void> {
 export function specOf(content: string): ClusterSpec {
   const { specs, diagnostics } = loadSpecs([{ path: 'clusters/spec.yaml', content }]);
   const [loaded] = specs;
-  if (loaded === undefined) throw new Error(diagnostics.map(({ summary, detail }) => `${summary}: ${detail}`).join('\n'));
+  if (loaded === undefined)
+    throw new Error(diagnostics.map(({ summary, detail }) => `${summary}: ${detail}`).join('\n'));
   return loaded.spec;
 }

@@ -7,7 +7,7 @@ export interface BenchOptions {
   /** Of the idle controller. */
   readonly clusters: number;
   readonly windowMs: number;
-  /** Folder for CPU profiles of controllers and agents. */
+  /** Folder for CPU profiles of controllers, agents and commands. */
   readonly profiles: string | undefined;
 }
 
@@ -52,5 +52,5 @@ function help(known: readonly string[]): string {
   flags   rolling change of flags under load
   plan    plan of a live cluster of three members
   idle    memory and CPU of an idle controller with many clusters (--clusters, default 50; --window, default 60 s)
-  --profile writes CPU profiles of controllers and agents, which slows them down`;
+  --profile writes CPU profiles of everything of Quorate, which takes time and, in long runs, much memory`;
 }

@@ -62,7 +62,7 @@ async function end(folder: string, kinds: readonly Kind[], signal: NodeJS.Signal
   });
 }
 
-export function send(pid: number, signal: NodeJS.Signals): void {
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {

@@ -62,5 +62,7 @@ export async function until(what: string, timeoutMs: number, attempt: () => Prom
     }
   });
   if (waited.seen) return waited.value;
-  throw new Error(`waited ${timeoutMs / 1000} s in vain for ${what}: ${describeError(complaint)}`, { cause: complaint });
+  throw new Error(`waited ${timeoutMs / 1000} s in vain for ${what}: ${describeError(complaint)}`, {
+    cause: complaint,
+  });
 }

@@ -57,3 +57,9 @@ export async function expectNoKeyLost(fleet: Fleet, writer: KeyWriter, names: re
     expect(new Set(hashes).size).toBe(1);
   });
 }
+
+/** Hosts that etcd runs on, by /proc. */
+export async function memberHosts(fleet: Fleet): Promise<readonly string[]> {
+  const found = await Promise.all(fleet.hosts.map(async ({ name }) => ((await fleet.etcdOn(name)) ? [name] : [])));
+  return found.flat();
+}

@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly onBoundary?: (boundary: Boundary) => void;
   /** The controller stands still (SIGSTOP) while this looks at the cluster from outside. */
   readonly inspect?: (boundary: Boundary) => Promise<void>;
-  /** 60 s by default; then it is killed and the exit code is null. */
+  /** 180 s by default; then it is killed and the exit code is null. */
   readonly timeoutMs?: number;
 }
 
@@ -42,7 +42,7 @@ export interface LogLine {
 
 /** `quorate controller --once`, followed line by line. */
 export async function runControllerOnce(config: string, options: RunOptions = {}): Promise<ControllerRun> {
-  const { killAt, onBoundary, inspect, timeoutMs = 60_000 } = options;
+  const { killAt, onBoundary, inspect, timeoutMs = 180_000 } = options;
   const [program, args] = quorateArguments(['controller', '--once', '--config', config]);
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -47,7 +47,7 @@ export class Daemon {
   }
 
   /** Waits for a line of its log. */
-  async says(msg: string, timeoutMs = 30_000): Promise<void> {
+  async says(msg: string, timeoutMs = 90_000): Promise<void> {
     await eventually(`${this.#name} says "${msg}"`, timeoutMs, () => {
       if (this.log.some((line) => line.msg === msg)) return;
       const words = this.log.map((line) => line.msg).slice(-5);

@@ -16,7 +16,9 @@ export interface EndpointLine {
   readonly isLeader: boolean;
 }
 
+/** etcdctl tries until its time is over, also where it will never be let in. */
 const bounds = ['--dial-timeout=2s', '--command-timeout=4s'];
+const refusedBounds = ['--dial-timeout=1s', '--command-timeout=1s'];
 
 /** etcd's own tool, which knows nothing of Quorate: what it says is what is so. */
 export class Etcdctl {
@@ -28,7 +30,12 @@ export class Etcdctl {
     this.#files = files;
   }
 
-  run(endpoints: readonly string[], args: readonly string[], files: Partial<CredentialFiles> = this.#files): Promise<Ended> {
+  /** Exit code of a call that should be refused, with other credentials than the operator's. */
+  async codeWith(files: Partial<CredentialFiles>, endpoint: string): Promise<number> {
+    return (await this.#run([endpoint], [...refusedBounds, 'get', 'any'], files)).code;
+  }
+
+  #run(endpoints: readonly string[], args: readonly string[], files: Partial<CredentialFiles> = this.#files): Promise<Ended> {
     const env = {
       ...cleanEnvironment(),
       ETCDCTL_API: '3',
@@ -37,11 +44,11 @@ export class Etcdctl {
       ...(files.cert === undefined ? {} : { ETCDCTL_CERT: files.cert }),
       ...(files.key === undefined ? {} : { ETCDCTL_KEY: files.key }),
     };
-    return run(this.#program, [...bounds, ...args], { env, timeoutMs: 20_000 });
+    return run(this.#program, args, { env, timeoutMs: 20_000 });
   }
 
   async #lines(endpoints: readonly string[], args: readonly string[]): Promise<readonly string[]> {
-    const { code, stdout, stderr } = await this.run(endpoints, args);
+    const { code, stdout, stderr } = await this.#run(endpoints, [...bounds, ...args]);
     if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: exit code ${code}: ${stderr}`);
     return stdout.split('\n').filter((line) => line !== '');
   }

@@ -16,6 +16,7 @@ export interface FleetPlan {
 
 export interface FleetHost {
   readonly name: string;
+  readonly agentUrl: string;
   readonly clientUrl: string;
   readonly peerUrl: string;
 }
@@ -55,6 +56,7 @@ export async function makeFleetFolder(folder: string, plan: FleetPlan): Promise<
   });
   return names.map((name, index) => ({
     name,
+    agentUrl: `https://127.0.0.1:${portOf(index, 0)}`,
     clientUrl: `https://127.0.0.1:${portOf(index, 1)}`,
     peerUrl: `https://127.0.0.1:${portOf(index, 2)}`,
   }));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Document } from 'yaml';
 import { systemClock } from '../../../src/base/clock.ts';
 import { KeyWriter } from '../../../src/cli/demo/key-writer.ts';
+import type { EtcdBinary } from '../../../src/etcd/binaries.ts';
 import type { Minor } from '../../support/binaries.ts';
 import { requireRelease, testBinaries } from '../../support/binaries.ts';
 import { type ControllerRun, type RunOptions, runControllerOnce } from './controller-run.ts';
@@ -13,7 +14,7 @@ import { Etcdctl } from './etcdctl.ts';
 import { eventually } from './eventually.ts';
 import { editYaml, type FleetHost, type FleetPlan, makeFleetFolder } from './fleet-folder.ts';
 import { killHard, processesWith } from './processes.ts';
-import { type Ended, ensureCompiled, mustRun, quorateArguments, run } from './program.ts';
+import { cleanEnvironment, type Ended, ensureCompiled, mustRun, quorateArguments, run } from './program.ts';
 
 /** Hosts on this machine with real agents, controllers, Git and etcd, all below one temp folder. */
 export class Fleet {
@@ -22,16 +23,19 @@ export class Fleet {
   readonly hosts: readonly FleetHost[];
   readonly config: string;
   readonly agents = new Map<string, Daemon>();
+  /** The program that has `snapshot status`: etcdutl, or etcdctl before there was one. */
+  readonly snapshotTool: string;
   readonly #etcdctlProgram: string;
   #etcdctl: Etcdctl | undefined;
   #controllers: Daemon[] = [];
   #writer: KeyWriter | undefined;
 
-  private constructor(folder: string, version: string, etcdctl: string, hosts: readonly FleetHost[]) {
+  private constructor(folder: string, binary: EtcdBinary, etcdctl: string, hosts: readonly FleetHost[]) {
     this.folder = folder;
-    this.version = version;
+    this.version = binary.version;
     this.hosts = hosts;
     this.config = join(folder, 'controller.yaml');
+    this.snapshotTool = binary.etcdutl ?? etcdctl;
     this.#etcdctlProgram = etcdctl;
   }
 
@@ -39,12 +43,13 @@ export class Fleet {
   static async make(minor: Minor, plan: Omit<FleetPlan, 'version' | 'etcd'> = {}): Promise<Fleet> {
     ensureCompiled();
     const version = requireRelease(minor);
-    const { etcd, etcdctl } = await (await testBinaries()).ensure(version);
+    const binary = await (await testBinaries()).ensure(version);
+    const { etcd, etcdctl } = binary;
     if (etcdctl === null) throw new Error(`etcd ${version} came without etcdctl`);
     const temporary = await realpath(await mkdtemp(join(tmpdir(), 'quorate-e2e-')));
     const folder = join(temporary, 'fleet');
     try {
-      const fleet = new Fleet(folder, version, etcdctl, await makeFleetFolder(folder, { ...plan, version, etcd }));
+      const fleet = new Fleet(folder, binary, etcdctl, await makeFleetFolder(folder, { ...plan, version, etcd }));
       await fleet.commit('Ports of this machine');
       return fleet;
     } catch (error) {
@@ -109,8 +114,7 @@ export class Fleet {
   }
 
   quorate(...args: string[]): Promise<Ended> {
-    const [command = '', ...rest] = args;
-    return run(...quorateArguments([command, '--config', this.config, ...rest]));
+    return run(...quorateArguments(args), { env: { ...cleanEnvironment(), QUORATE_CONFIG: this.config } });
   }
 
   /** Output of a command in JSON, whatever its exit code. */
@@ -159,12 +163,15 @@ export class Fleet {
     return found.pid;
   }
 
+  host(name: string): FleetHost {
+    const host = this.hosts.find((candidate) => candidate.name === name);
+    if (host === undefined) throw new Error(`no host ${name}`);
+    return host;
+  }
+
+  /** Client URLs. */
   urls(names: readonly string[]): readonly string[] {
-    return names.map((name) => {
-      const host = this.hosts.find((candidate) => candidate.name === name);
-      if (host === undefined) throw new Error(`no host ${name}`);
-      return host.clientUrl;
-    });
+    return names.map((name) => this.host(name).clientUrl);
   }
 
   async etcdctl(): Promise<Etcdctl> {

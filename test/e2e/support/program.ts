@@ -40,7 +40,7 @@ export function run(
   options: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const { timeoutMs = 60_000, env = cleanEnvironment(), cwd = root } = options;
+    const { timeoutMs = 120_000, env = cleanEnvironment(), cwd = root } = options;
     const limits = { timeout: timeoutMs, killSignal: 'SIGKILL' as const, maxBuffer: 64 * 1024 ** 2 };
     execFile(program, args, { ...limits, env, cwd, encoding: 'utf8' }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;

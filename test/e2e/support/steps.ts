@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { archivesOf, hasData } from './checks.ts';
+import { expectWholeBackup } from './backup-file.ts';
+import { archivesOf, hasData, memberHosts } from './checks.ts';
 import type { Boundary } from './controller-run.ts';
 import type { Etcdctl, ListedMember } from './etcdctl.ts';
 import { eventually } from './eventually.ts';
@@ -20,7 +21,7 @@ export function watchSteps(fleet: Fleet): { inspect: (boundary: Boundary) => Pro
 
 async function expectDone(fleet: Fleet, { action, target }: Boundary): Promise<void> {
   const etcdctl = await fleet.etcdctl();
-  const running = await runningHosts(fleet);
+  const running = await memberHosts(fleet);
   const list = await listedBy(etcdctl, fleet, running);
   const member = list.find(({ name }) => name === target);
   switch (action) {
@@ -28,11 +29,9 @@ async function expectDone(fleet: Fleet, { action, target }: Boundary): Promise<v
       await etcdctl.health(fleet.urls(running));
       expect(list.filter(({ isStarted, isLearner }) => !isStarted || isLearner)).toEqual([]);
       return;
-    case 'backup': {
-      const { stdout } = await fleet.quorate('backup', 'list');
-      expect(stdout.split('\n')[1]).toContain('before-change');
+    case 'backup':
+      await expectWholeBackup(fleet);
       return;
-    }
     case 'add-learner':
       expect(member).toMatchObject({ isStarted: true });
       expect(running).toContain(target);
@@ -58,11 +57,6 @@ async function expectDone(fleet: Fleet, { action, target }: Boundary): Promise<v
     default:
       throw new Error(`nothing is known of the step ${action}`);
   }
-}
-
-async function runningHosts(fleet: Fleet): Promise<readonly string[]> {
-  const found = await Promise.all(fleet.hosts.map(async ({ name }) => ((await fleet.etcdOn(name)) ? [name] : [])));
-  return found.flat();
 }
 
 /** From any member: one that was removed a moment ago does not answer any more. */

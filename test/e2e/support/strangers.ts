@@ -10,8 +10,7 @@ import type { Fleet } from './fleet.ts';
 
 /** A member answers neither plain text, nor callers without a certificate, nor callers with one that they made themselves. */
 export async function expectClosedToStrangers(fleet: Fleet, name: string): Promise<void> {
-  const host = fleet.hosts.find((candidate) => candidate.name === name);
-  if (host === undefined) throw new Error(`no host ${name}`);
+  const host = fleet.host(name);
   const ca = await readFile((await operatorFile(fleet, 'ca')).path, 'utf8');
   const operator = {
     ca,
@@ -30,9 +29,9 @@ export async function expectClosedToStrangers(fleet: Fleet, name: string): Promi
 
   const etcdctl = await fleet.etcdctl();
   const stranger = await writeCredentials(fleet.folder, 'stranger', { ca, certificate: own.certificate, key: own.key });
-  expect((await etcdctl.run([host.clientUrl], ['get', 'any'], { ...stranger })).code).not.toBe(0);
-  expect((await etcdctl.run([host.clientUrl], ['get', 'any'], { ca: stranger.ca })).code).not.toBe(0);
-  expect((await etcdctl.run([host.clientUrl.replace('https', 'http')], ['get', 'any'], {})).code).not.toBe(0);
+  expect(await etcdctl.codeWith(stranger, host.clientUrl)).not.toBe(0);
+  expect(await etcdctl.codeWith({ ca: stranger.ca }, host.clientUrl)).not.toBe(0);
+  expect(await etcdctl.codeWith({}, host.clientUrl.replace('https', 'http'))).not.toBe(0);
 }
 
 async function operatorFile(fleet: Fleet, kind: 'ca' | 'cert' | 'key'): Promise<{ readonly path: string }> {

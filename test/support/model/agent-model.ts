@@ -34,8 +34,18 @@ export function agentModel(name: string, parts: AgentParts): AgentClient {
     throw unreachable(name);
   };
   return {
-    facts: () => calls.call(`${name}: facts`, () => hostFacts(state, reach()), () => fault(name)),
-    logs: () => calls.call(`${name}: logs`, () => reach().member.lastExit?.logTail ?? [], () => fault(name)),
+    facts: () =>
+      calls.call(
+        `${name}: facts`,
+        () => hostFacts(state, reach()),
+        () => fault(name),
+      ),
+    logs: () =>
+      calls.call(
+        `${name}: logs`,
+        () => reach().member.lastExit?.logTail ?? [],
+        () => fault(name),
+      ),
     commands: (_cluster, fence) => commandsOf(name, fence, reach, parts),
     close: async () => undefined,
   };
@@ -80,7 +90,8 @@ function commandsOf(name: string, fence: Fence, reach: () => HostState, parts: A
         if (member.process !== null) {
           const { join: _now, ...wanted } = request;
           const { join: _then, ...running } = member.request ?? request;
-          if (!isDeepStrictEqual(wanted, running)) throw refused('already-running', name, 'it runs with other settings');
+          if (!isDeepStrictEqual(wanted, running))
+            throw refused('already-running', name, 'it runs with other settings');
           member.desired = 'run';
           return processFacts(host);
         }

@@ -38,7 +38,12 @@ export class ModelController {
     const store = gatedStore(world.store, this.calls, this.#oracle);
     const keystore = paperKeystore(state);
     const lost = (): never => {
-      throw new QuorateError({ code: 'keystore-failed', kind: 'transient', operation: 'use the keystore', summary: 'EIO' });
+      throw new QuorateError({
+        code: 'keystore-failed',
+        kind: 'transient',
+        operation: 'use the keystore',
+        summary: 'EIO',
+      });
     };
     this.sight = {
       clock: processClock(world, this.calls),
@@ -49,7 +54,12 @@ export class ModelController {
       store,
       catalog: new BackupCatalog(store),
       keystore: {
-        authorities: (cluster) => this.calls.call('keystore: authorities', () => keystore.authorities(cluster), lost),
+        authorities: (cluster) =>
+          this.calls.call(
+            'keystore: authorities',
+            () => (state.isKeystoreAway ? lost() : keystore.authorities(cluster)),
+            lost,
+          ),
         ensureAuthority: (cluster, name, validityMs) =>
           this.calls.call('keystore: ensure', () => keystore.ensureAuthority(cluster, name, validityMs), lost),
         issueLeaf: (cluster, name, request) =>

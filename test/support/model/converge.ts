@@ -12,6 +12,8 @@ import type { ModelWorld } from './world.ts';
 export interface Converged {
   /** The last pass. Undefined: the controller died in each. */
   readonly last: Pass | undefined;
+  /** What the last pass ended with instead of a plan. */
+  readonly error?: QuorateError | undefined;
   /** Its plan is empty, and it waits for nothing and refuses nothing. */
   readonly isConverged: boolean;
   /** Passes in all. */
@@ -37,6 +39,7 @@ export async function converge(
   const first = new ModelController(world, nextLease(world), { stateDir, ...(fault === undefined ? {} : { fault }) });
   let controller = first;
   let last: Pass | undefined;
+  let error: QuorateError | undefined;
   let idle = 0;
   let passes = 0;
   while (passes < maxPasses && idle < 3) {
@@ -48,10 +51,12 @@ export async function converge(
     }
     if (pass instanceof QuorateError) {
       // The loop of the real controller backs off and looks again.
+      error = pass;
       world.advanceTo(world.nowMs + pauseMs);
       continue;
     }
     last = pass;
+    error = pass.outcome?.error;
     if (isAtRest(pass)) break;
     if (pass.outcome?.outcome === 'done') {
       idle = 0;
@@ -62,7 +67,7 @@ export async function converge(
     world.advanceTo(world.nowMs + pauseMs);
   }
   const isConverged = last !== undefined && isAtRest(last);
-  return { last, isConverged, passes, calls: first.calls.names, hasDied: first.calls.isDead };
+  return { last, error, isConverged, passes, calls: first.calls.names, hasDied: first.calls.isDead };
 }
 
 async function passOf(controller: ModelController, spec: ClusterSpec): Promise<Pass | 'died' | QuorateError> {

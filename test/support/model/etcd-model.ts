@@ -128,7 +128,10 @@ function reachable(state: WorldState, url: string): HostState | undefined {
 
 function nodeAt(state: WorldState, url: string): Node {
   const host = reachable(state, url);
-  const node = host === undefined ? undefined : nodesOf(state, host.member.data?.clusterId ?? '').find((candidate) => candidate.host === host);
+  const node =
+    host === undefined
+      ? undefined
+      : nodesOf(state, host.member.data?.clusterId ?? '').find((candidate) => candidate.host === host);
   if (node === undefined) throw failure('etcd-unreachable', `${url}: connect ECONNREFUSED`);
   return node;
 }
@@ -137,7 +140,8 @@ function nodeAt(state: WorldState, url: string): Node {
 function leaderBehind(state: WorldState, url: string): Node {
   const node = nodeAt(state, url);
   const leader = leaderOf(state, node.data.clusterId);
-  const own = leader === undefined ? undefined : membersOf(leader.data).find((member) => member.id === node.data.memberId);
+  const own =
+    leader === undefined ? undefined : membersOf(leader.data).find((member) => member.id === node.data.memberId);
   if (leader === undefined || own === undefined) throw failure('etcd-timeout', `${url} says: request timed out`);
   if (own.isLearner) throw failure('learner-cannot-serve', `${url} says: rpc not supported for learner`);
   return leader;
@@ -150,14 +154,14 @@ function isServed(state: WorldState, host: HostState): boolean {
 }
 
 function statusOf(state: WorldState, url: string): Awaited<ReturnType<EtcdApi['status']>> {
-  const { data, process } = nodeAt(state, url);
+  const { host, data, process } = nodeAt(state, url);
   return {
     clusterId: data.clusterId,
     memberId: data.memberId,
     version: process.version,
     dbSizeBytes: 20_480,
     dbSizeInUseBytes: 16_384,
-    leaderId: leaderOf(state, data.clusterId)?.data.memberId ?? '',
+    leaderId: host.isBehind ? '' : (leaderOf(state, data.clusterId)?.data.memberId ?? ''),
     raftTerm: raftOf(state, data.clusterId).term,
     raftIndex: data.log.length,
     raftAppliedIndex: data.log.length,
@@ -177,10 +181,13 @@ function connected(state: WorldState, leader: Node): readonly string[] {
 }
 
 function addLearner(state: WorldState, leader: Node, members: readonly EtcdMember[], peerUrl: string): string {
-  if (members.some((member) => member.peerUrls.includes(peerUrl))) throw failure('peer-url-exists', 'Peer URLs already exists');
-  if (members.some((member) => member.isLearner)) throw failure('too-many-learners', 'too many learner members in cluster');
+  if (members.some((member) => member.peerUrls.includes(peerUrl)))
+    throw failure('peer-url-exists', 'Peer URLs already exists');
+  if (members.some((member) => member.isLearner))
+    throw failure('too-many-learners', 'too many learner members in cluster');
   const voters = votersOf(leader.data).length;
-  if (voters > 1 && connected(state, leader).length < quorum(voters + 1)) throw failure('unhealthy-cluster', 'unhealthy cluster');
+  if (voters > 1 && connected(state, leader).length < quorum(voters + 1))
+    throw failure('unhealthy-cluster', 'unhealthy cluster');
   const id = memberId([peerUrl], String(Math.trunc(state.nowMs / 1000)));
   const learner: EtcdMember = { id, name: '', peerUrls: [peerUrl], clientUrls: [], isLearner: true };
   propose(state, leader, { type: 'members', members: [...members, learner] });
@@ -205,11 +212,13 @@ function remove(state: WorldState, leader: Node, members: readonly EtcdMember[],
   if (!member.isLearner) {
     const voters = rest.filter((candidate) => !candidate.isLearner);
     const started = voters.filter((candidate) => candidate.name !== '');
-    if (started.length < quorum(voters.length)) throw failure('unhealthy-cluster', 're-configuration failed due to not enough started members');
+    if (started.length < quorum(voters.length))
+      throw failure('unhealthy-cluster', 're-configuration failed due to not enough started members');
     const active = connected(state, leader);
     const isDown = !nodesOf(state, leader.data.clusterId).some((node) => node.data.memberId === id);
     // One that is down is no part of the active quorum and may always go.
-    if (!isDown && active.length - 1 < 1 + Math.trunc(voters.length / 2)) throw failure('unhealthy-cluster', 'unhealthy cluster');
+    if (!isDown && active.length - 1 < 1 + Math.trunc(voters.length / 2))
+      throw failure('unhealthy-cluster', 'unhealthy cluster');
   }
   propose(state, leader, { type: 'members', members: rest });
   state.alarms = state.alarms.filter((alarm) => alarm.memberId !== id);
@@ -220,7 +229,8 @@ function moveLeader(state: WorldState, from: Node, targetId: string): void {
   if (raft.leaderId !== from.data.memberId) throw failure('not-leader', 'not leader');
   const isVoter = votersOf(from.data).some((voter) => voter.id === targetId);
   if (!isVoter) throw failure('bad-leader-transferee', 'bad leader transferee');
-  if (!nodesOf(state, from.data.clusterId).some((node) => node.data.memberId === targetId)) throw failure('etcd-timeout', 'request timed out');
+  if (!nodesOf(state, from.data.clusterId).some((node) => node.data.memberId === targetId))
+    throw failure('etcd-timeout', 'request timed out');
   raft.leaderId = targetId;
   raft.term += 1;
 }

@@ -17,8 +17,9 @@ export interface ShortSpec {
   readonly acceptRelease?: string | undefined;
   readonly wipedDisk?: 'automatic' | 'manual' | undefined;
   readonly suspend?: boolean | undefined;
-  /** Peer port of every host. */
+  /** Of every host. */
   readonly peerPort?: number | undefined;
+  readonly clientPort?: number | undefined;
 }
 
 /** The spec as the controller gets it: the document is written out, checked and read like any other. */
@@ -33,7 +34,10 @@ export function modelSpec(short: ShortSpec): ClusterSpec {
       version: short.version ?? '3.5.33',
       members: short.members,
       hosts: hostsOf(short.hosts),
-      ...(short.peerPort === undefined ? {} : { ports: { peer: short.peerPort } }),
+      ports: {
+        ...(short.peerPort === undefined ? {} : { peer: short.peerPort }),
+        ...(short.clientPort === undefined ? {} : { client: short.clientPort }),
+      },
       ...(bootstrap === undefined ? {} : { bootstrap: { from: 'empty', ...bootstrap } }),
       etcd: short.etcd ?? {},
       tls: {

@@ -50,7 +50,8 @@ export class Oracle {
     if (join.bootstrapId === undefined || !bootstrapIds.includes(join.bootstrapId))
       this.#complain(`${host.name} bootstraps without words`);
     if (join.discardData === undefined) return;
-    if (!discarded.includes(join.discardData)) this.#complain(`${host.name} discards ${join.discardData} without words`);
+    if (!discarded.includes(join.discardData))
+      this.#complain(`${host.name} discards ${join.discardData} without words`);
     else if (leaderOf(this.#state, join.discardData) !== undefined)
       this.#complain(`${host.name} discards ${join.discardData}, which is alive`);
     else this.#state.acknowledged = [];
@@ -74,7 +75,8 @@ export class Oracle {
     const others = voters.filter((voter) => voter.id !== data.memberId);
     const running = others.filter((voter) => this.#isRunning(data.clusterId, voter.id));
     if (running.length < quorum(voters.length)) this.#complain(`stopping ${host.name} leaves no quorum`);
-    if (others.some((voter) => this.#isStoppedByUs(voter.id))) this.#complain(`${host.name} is the second one stopped by us`);
+    if (others.some((voter) => this.#isStoppedByUs(voter.id)))
+      this.#complain(`${host.name} is the second one stopped by us`);
   }
 
   beforeArchive(host: HostState): void {

@@ -20,6 +20,7 @@ export interface WorldState {
   /** What the commits have said so far: ids of bootstraps, and the clusters whose data they give up. */
   words: { bootstrapIds: string[]; discarded: string[] };
   authorities: Record<string, PaperAuthority>;
+  isKeystoreAway: boolean;
   leavesIssued: number;
   /** What must never happen and did. */
   violations: string[];
@@ -34,6 +35,8 @@ export interface HostState {
   isAgentAway: boolean;
   /** The controller cannot reach etcd's client port; the other members can reach its peer port. */
   isEndpointAway: boolean;
+  /** Its member has not heard of the leader yet. */
+  isBehind: boolean;
   /** Every process ends as soon as it is started. */
   isCrashing: boolean;
   /** How long a learner here takes to copy the data. */
@@ -102,6 +105,7 @@ export function newHost(name: string, address: string): HostState {
     isOn: true,
     isAgentAway: false,
     isEndpointAway: false,
+    isBehind: false,
     isCrashing: false,
     catchUpMs: 300,
     member: newMember(),

@@ -34,6 +34,7 @@ const hostEvents: Readonly<Record<string, OnHost>> = {
   'agent-back': set({ isAgentAway: false }),
   'endpoint-away': set({ isEndpointAway: true }),
   'endpoint-back': set({ isEndpointAway: false }),
+  behind: set({ isBehind: true }),
   'slow-disk': set({ catchUpMs: 10 * 60_000 }),
   'never-catches-up': set({ catchUpMs: 365 * 86_400_000 }),
   'foreign-data': (world, name) => {
@@ -59,8 +60,32 @@ const worldEvents: Readonly<Record<string, (world: ModelWorld) => void>> = {
     world.store.objects.delete('control/quorate.json');
   },
   'record-of-another': (world) => alterRecord(world, { clusterId: 'f0f0f0f0f0f0f0f0' }),
+  /** As if somebody had mended it by hand: it knows of the bootstrap but of no cluster. */
+  'record-without-cluster': (world) => alterRecord(world, { clusterId: null, operation: null, hosts: [] }),
   'record-broken': (world) => {
     world.store.objects.set('control/quorate.json', Buffer.from('{'));
+  },
+  /** The leader is gone for a moment, and nobody else is. */
+  elects: (world) => {
+    for (const raft of Object.values(world.state.rafts)) raft.leaderId = null;
+    world.settle();
+  },
+  'age-authorities': (world) => {
+    for (const [name, paper] of Object.entries(world.state.authorities))
+      world.state.authorities[name] = {
+        ...paper,
+        notBeforeMs: world.nowMs - 4 * 365 * 86_400_000,
+        notAfterMs: world.nowMs + 100 * 86_400_000,
+      };
+  },
+  'another-authority': (world) => {
+    const [paper] = Object.values(world.state.authorities);
+    if (paper === undefined) throw new Error('there is no authority yet');
+    const name = 'main-2';
+    world.state.authorities[name] = { ...paper, name, fingerprint: digest(name), subject: `CN=orders ${name}` };
+  },
+  'keystore-away': (world) => {
+    world.state.isKeystoreAway = true;
   },
   'keystore-lost': (world) => {
     world.state.authorities = {};

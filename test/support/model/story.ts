@@ -36,22 +36,32 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
   const stateDir = await mkdtemp(join(folder, 'story-'));
   try {
     let spec: ShortSpec | undefined;
+    let formedId = '';
     for (const event of story.given) {
       if (typeof event === 'string') await happen(event, world, { spec, stateDir });
-      else if ('commit' in event) spec = event.commit;
+      else if ('commit' in event) spec = resolve(event.commit, formedId);
       else {
         spec = event.form;
         const formed = await converge(world, modelSpec({ bootstrap: 'first', ...event.form }), { stateDir });
         if (!formed.isConverged) throw new Error(`the cluster of the story was not formed: ${endText(world, formed)}`);
         world.put(3);
+        formedId = world.serving()?.clusterId ?? '';
       }
     }
-    const made = await planOf(world, story.commit, stateDir);
-    const end = await converge(world, modelSpec(story.commit), { stateDir });
+    const commit = resolve(story.commit, formedId);
+    const made = await planOf(world, commit, stateDir);
+    const end = await converge(world, modelSpec(commit), { stateDir });
     return { plan: planText(made), end: endText(world, end), violations: world.state.violations };
   } finally {
     await rm(stateDir, { recursive: true, force: true });
   }
+}
+
+/** In a file, `CLUSTER` stands for the id of the cluster that the story began with. */
+function resolve(short: ShortSpec, formedId: string): ShortSpec {
+  const { bootstrap } = short;
+  if (typeof bootstrap !== 'object' || bootstrap.discardData !== 'CLUSTER') return short;
+  return { ...short, bootstrap: { ...bootstrap, discardData: formedId } };
 }
 
 /** The plan for a commit at this moment; nothing is changed. */
@@ -82,7 +92,7 @@ function valueText(value: unknown): string {
 }
 
 /** Where it all came to rest: members with their leader, what holds it up, and the keys that clients rely on. */
-function endText(world: ModelWorld, { last, isConverged }: Converged): string {
+function endText(world: ModelWorld, { last, error, isConverged }: Converged): string {
   const serving = world.serving();
   const leader = serving === undefined ? undefined : leaderOf(world.state, serving.clusterId);
   const members = leader === undefined ? [] : membersOf(leader.data);
@@ -90,12 +100,12 @@ function endText(world: ModelWorld, { last, isConverged }: Converged): string {
   const codes = [
     ...(last?.plan.refusals ?? []).map(({ code }) => `refuses ${code}`),
     ...(last?.plan.waits ?? []).map(({ code }) => `waits for ${code}`),
-    ...(last?.outcome?.error === undefined ? [] : [`fails with ${last.outcome.error.code}`]),
+    ...(error === undefined ? [] : [`fails with ${error.code}`]),
   ];
   return [
     leader === undefined ? 'nobody serves' : `serving on ${names.toSorted().join(' ')}`,
     `${world.state.acknowledged.length} keys`,
-    isConverged ? 'converged' : [...new Set(codes)].toSorted().join('\n') || 'not at rest',
+    isConverged ? 'converged' : [...new Set(codes)].toSorted().join('\n') || 'rests with its plan',
     '',
   ].join('\n');
 }
@@ -103,7 +113,9 @@ function endText(world: ModelWorld, { last, isConverged }: Converged): string {
 function hostsIn(story: Pick<Story, 'given' | 'commit'>): readonly string[] {
   const specs = [
     story.commit,
-    ...story.given.flatMap((event) => (typeof event === 'string' ? [] : 'form' in event ? [event.form] : [event.commit])),
+    ...story.given.flatMap((event) =>
+      typeof event === 'string' ? [] : 'form' in event ? [event.form] : [event.commit],
+    ),
   ];
   return [...new Set(specs.flatMap((spec) => spec.hosts.split(' ').map((word) => word.slice(0, 1))))].toSorted();
 }

@@ -30,6 +30,7 @@ export class ModelWorld {
         acknowledged: [],
         words: { bootstrapIds: [], discarded: [] },
         authorities: {},
+        isKeystoreAway: false,
         leavesIssued: 0,
         violations: [],
       },

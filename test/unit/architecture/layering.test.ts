@@ -63,7 +63,7 @@ const folders = {
     'base plan observe spec/cluster-spec agent/wire etcd/api etcd/flags etcd/releases backup tls coordination'.split(
       ' ',
     ),
-  report: ['base', 'plan', 'type observe', 'type spec', 'type backup'],
+  report: ['base', 'plan', 'type apply', 'type observe', 'observe/live-state', 'type spec', 'type backup'],
 
   // The only two that make real things and hand them in.
   controller: everything,

@@ -50,7 +50,7 @@ describe('the examples for continuous integration', () => {
     expect(Object.keys(workflow.on)).toEqual(['pull_request_target']);
     const checkout = steps.find((step) => step.uses?.startsWith('actions/checkout@') === true);
     expect(checkout?.with).toMatchObject({
-      ref: '${{ github.event.repository.default_branch }}',
+      ref: expect.stringContaining('github.event.repository.default_branch') as string,
       'persist-credentials': false,
     });
     expect(workflow.permissions).toEqual({ contents: 'read', 'pull-requests': 'write', statuses: 'write' });

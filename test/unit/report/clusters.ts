@@ -3,8 +3,8 @@ import type { RunRecord } from '../../../src/backup/runs.ts';
 import { known, unknown } from '../../../src/base/observation.ts';
 import type { LiveHost, LiveMember, LiveState } from '../../../src/observe/live-state.ts';
 import type { ClusterStatusInput } from '../../../src/report/status-input.ts';
-import { loadSpecs } from '../../../src/spec/load.ts';
 import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
+import { loadSpecs } from '../../../src/spec/load.ts';
 import { goodSpec } from '../spec/good-spec.ts';
 import { commit, planWith } from './plans.ts';
 
@@ -35,7 +35,7 @@ function leaf(notAfterMs: number): CertificateFacts {
 }
 
 function host(name: string, leafDays: number): LiveHost {
-  const member: MemberFacts = {
+  const facts: MemberFacts = {
     process: { state: 'running', restarts: 0 },
     data: { state: 'present', archives: [] },
     latched: null,
@@ -43,8 +43,8 @@ function host(name: string, leafDays: number): LiveHost {
     epoch: 1,
   };
   const disk = { freeBytes: 1, totalBytes: 2, fsyncMs: 1 };
-  const facts = known({ host: { nowMs, disk, binaries: [], agentVersion: '0.1.0' }, member });
-  return { name, agent: `https://${name}:7001`, address: name, declared: true, facts };
+  const seen = known({ host: { nowMs, disk, binaries: [], agentVersion: '0.1.0' }, member: facts });
+  return { name, agent: `https://${name}:7001`, address: name, declared: true, facts: seen };
 }
 
 export function member(name: string, id: string): LiveMember {

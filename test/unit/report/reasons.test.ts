@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { reasonSentence, reasonSentences } from '../../../src/report/reasons.ts';
-import { nameOf, nodesOf, parseSource, stringOf, type SyntaxNode, walk } from '../architecture/syntax.ts';
+import { nameOf, nodesOf, parseSource, type SyntaxNode, stringOf, walk } from '../architecture/syntax.ts';
 
 const folder = new URL('../../../src/plan/', import.meta.url);
 

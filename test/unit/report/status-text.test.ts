@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { clusterStatus, statusDocument, type StatusDocument } from '../../../src/report/status.ts';
-import { renderStatusText } from '../../../src/report/status-text.ts';
+import { clusterStatus, type StatusDocument, statusDocument } from '../../../src/report/status.ts';
 import type { ClusterStatusInput } from '../../../src/report/status-input.ts';
+import { renderStatusText } from '../../../src/report/status-text.ts';
 import { inputWith, live, nowMs } from './clusters.ts';
 import { commit, hostileText, lostRefusal, planWith } from './plans.ts';
 

@@ -92,7 +92,7 @@ export async function startAgent(parts: AgentParts): Promise<RunningAgent> {
     });
     const server = createAgentServer(service, await readIdentity(config.identity), log);
     const url = await listen(server, config.listen);
-    log.info({ url, host: config.name }, 'agent listens');
+    log.info({ url }, 'agent listens');
     // In the background, one cluster beside the other: nobody waits for a release that has to be fetched first.
     const resuming = (await members.all()).map((member) => member.resume());
     const chores = startChores(

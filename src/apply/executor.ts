@@ -1,4 +1,4 @@
-import { asQuorateError, QuorateError } from '../base/errors.ts';
+import { asQuorateError, describeError, QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { waitUntil } from '../base/wait.ts';
 import type { Lease } from '../coordination/coordination.ts';
@@ -148,7 +148,13 @@ class Run {
       });
     }
     // From now on the record tells what this step made true; a crash before it is mended by the next loop.
-    await settleRecord(spec, seen.value, sight.store);
+    try {
+      await settleRecord(spec, seen.value, sight.store);
+    } catch (error) {
+      // These two go on without the store; every other step needs a witness of what it did.
+      if (step.action !== 'start-member' && step.action !== 'issue-certificate') throw error;
+      log.warn({ error: describeError(error) }, 'the record could not be written yet');
+    }
     log.info({}, 'step is done');
   }
 

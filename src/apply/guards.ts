@@ -174,6 +174,23 @@ function guardPromote(input: GuardInput): void {
   if (learner === undefined) refuse(input, 'not-a-member', `${input.step.target} is not on the member list`);
 }
 
+/** Others that are down must be given up by the spec, or have lost their disk: nobody whose return is awaited. */
+function othersHealthyOrGone(input: GuardInput, target: string): void {
+  const awaited = voters(input).filter((member) => {
+    if (member.id === target || isHealthy(member)) return false;
+    const isDeclared = input.spec.hosts.some((host) => host.name === member.host && !host.cordon);
+    return isDeclared && !hasLostItsDisk(input, member);
+  });
+  if (awaited.length > 0)
+    refuse(input, 'not-healthy', `${awaited.map((member) => member.name || member.id).join(', ')} is not healthy`);
+}
+
+function hasLostItsDisk(input: GuardInput, member: LiveMember): boolean {
+  return input.live.hosts.some(
+    (host) => host.name === member.host && host.facts.known && host.facts.value.member.data.state === 'empty',
+  );
+}
+
 function guardRemove(input: GuardInput): void {
   const { members, leaderId } = cluster(input);
   const target = members.find((member) => member.id === input.step.detail.memberId);
@@ -182,16 +199,15 @@ function guardRemove(input: GuardInput): void {
   const all = voters(input);
   const rest = all.filter((member) => member.id !== target.id);
   if (rest.length === 0) refuse(input, 'last-member', 'the last member is never removed');
-  allHealthy(input, target.id);
+  // A dead member may go while another one is dead, when neither is awaited; a healthy one only from a healthy cluster.
+  if (isHealthy(target)) allHealthy(input, target.id);
+  else othersHealthyOrGone(input, target.id);
   const learner = members.find((member) => member.isLearner);
   if (learner !== undefined) refuse(input, 'membership-change-in-progress', `learner ${learner.id} is still joining`);
   if (rest.filter(isHealthy).length < Math.trunc(rest.length / 2) + 1)
     refuse(input, 'quorum-at-risk', `${rest.filter(isHealthy).length} of ${rest.length} voters would be healthy`);
   if (!isHealthy(target)) return;
-  const isWiped = input.live.hosts.some(
-    (host) => host.name === target.host && host.facts.known && host.facts.value.member.data.state === 'empty',
-  );
-  if (isWiped) return;
+  if (hasLostItsDisk(input, target)) return;
   if (rest.length < input.spec.members)
     refuse(input, 'too-few-members', `${rest.length} voters would be left, ${input.spec.members} are declared`);
   if (tolerance(all) >= 1 && tolerance(rest) < 1 && input.spec.members > 2)
@@ -214,16 +230,17 @@ function guardArchive(input: GuardInput): void {
     refuse(input, 'still-a-member', `${input.step.target} holds the data of member ${holder.id}, which is on the list`);
 }
 
+/** Only data of the cluster that the record or the host itself remembers is brought to life. */
 function guardStart(input: GuardInput): void {
   const { data, latched } = facts(input).member;
   if (data.state !== 'present') refuse(input, 'no-data', `${input.step.target} has no data to start on`);
   const recorded = input.live.record.known ? input.live.record.value?.record.clusterId : undefined;
   const expected = recorded ?? latched?.clusterId;
-  if (expected !== undefined && data.clusterId !== undefined && expected !== data.clusterId)
+  if (expected === undefined || expected !== data.clusterId)
     refuse(
       input,
       'cluster-id-mismatch',
-      `${input.step.target} holds data of ${data.clusterId}, the cluster is ${expected}`,
+      `${input.step.target} holds data of ${data.clusterId ?? 'an unknown cluster'}, on record is ${expected ?? 'none'}`,
     );
 }
 
@@ -252,7 +269,13 @@ function guardBootstrap(input: GuardInput): void {
   if (words?.id !== step.detail.bootstrapId || words?.from !== 'empty')
     return refuse(input, 'bootstrap-not-declared', `the spec does not declare bootstrap ${step.detail.bootstrapId}`);
   if (live.etcd.known) return refuse(input, 'hosts-not-empty', `cluster ${live.etcd.value.clusterId} is running`);
-  if (operation !== undefined && operation !== null)
+  // Hosts out of the spec that do not answer are part of what the words give up; those in it must answer.
+  const witnesses = live.hosts.filter((host) => host.declared || host.facts.known || words.discardData === undefined);
+  const isUntouched = witnesses.every((host) => {
+    const { data, latched } = facts(input, host.name).member;
+    return data.state === 'empty' && latched === null;
+  });
+  if (operation !== undefined && operation !== null && !isUntouched)
     return refuse(input, 'bootstrap-interrupted', `bootstrap ${operation.bootstrapId} is half done`);
   const isGivenUp = (clusterId: string | null | undefined): boolean =>
     clusterId === null || clusterId === undefined || clusterId === words.discardData;
@@ -263,7 +286,7 @@ function guardBootstrap(input: GuardInput): void {
   const backup = live.backups.value[0];
   if (backup !== undefined && words.discardData === undefined)
     refuse(input, 'discard-not-confirmed', `the store holds backup ${backup.name} of a cluster of this name`);
-  for (const host of live.hosts) {
+  for (const host of witnesses) {
     const { data, latched } = facts(input, host.name).member;
     if (!isGivenUp(latched?.clusterId))
       refuse(input, 'discard-not-confirmed', `${host.name} remembers cluster ${latched?.clusterId}`);

@@ -52,10 +52,13 @@ export function settledRecord(
     members: isWhole ? spec.members : (previous?.members ?? voters.length),
     hosts: placesOf(live, previous),
     operation: isWhole ? null : (previous?.operation ?? null),
-    // Written in leaps: a restore adds far more than this on top, and the record is spared a write a loop.
-    lastRevision:
-      lastRevision - (previous?.lastRevision ?? 0) < 10_000 && previous !== null ? previous.lastRevision : lastRevision,
+    lastRevision: isLeap(previous?.lastRevision ?? 0, lastRevision) ? lastRevision : (previous?.lastRevision ?? 0),
   };
+}
+
+/** Written in leaps: what a restore adds on top is far more than this, and the record is spared a write a loop. */
+function isLeap(recorded: number, seen: number): boolean {
+  return recorded === 0 ? seen > 0 : seen - recorded >= 10_000;
 }
 
 /** Where a member runs or its data still lies, and whoever on record cannot be asked at the moment. */

@@ -5,7 +5,7 @@ import type { EtcdApi } from '../etcd/api.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Sight } from '../observe/sight.ts';
 import type { Step } from '../plan/plan.ts';
-import { type ClusterSpec, clientUrl, type HostSpec } from '../spec/cluster-spec.ts';
+import type { ClusterSpec, HostSpec } from '../spec/cluster-spec.ts';
 
 /** One action: how it is done, and how it is seen from outside that it is done. */
 export interface StepModule {
@@ -55,17 +55,14 @@ function unknownHost(context: StepContext, host: string): QuorateError {
   });
 }
 
-/** A client that asks the healthy voters, the named host's member first when it is one. */
-export async function etcdOf(context: StepContext, first?: string): Promise<EtcdApi> {
-  const hosts = context.spec.hosts.filter((host) => {
-    const member = context.live.etcd.known
-      ? context.live.etcd.value.members.find((candidate) => candidate.host === host.name)
-      : undefined;
-    return member?.health.known === true && !member.isLearner;
-  });
-  const ordered = hosts.toSorted((a, b) => Number(b.name === first) - Number(a.name === first));
-  const etcd = await context.sight.etcd(ordered.map(clientUrl));
-  if (etcd === undefined || ordered.length === 0) {
+/** A client that asks the healthy voters, wherever they say that they listen. */
+export async function etcdOf(context: StepContext): Promise<EtcdApi> {
+  const members = context.live.etcd.known ? context.live.etcd.value.members : [];
+  const endpoints = members.flatMap((member) =>
+    member.health.known && !member.isLearner ? member.clientUrls.slice(0, 1) : [],
+  );
+  const etcd = endpoints.length === 0 ? undefined : await context.sight.etcd(endpoints);
+  if (etcd === undefined) {
     throw new QuorateError({
       code: 'no-quorum',
       kind: 'transient',

@@ -1,3 +1,5 @@
+import { readableOpenssl } from './openssl-text.ts';
+
 /**
  * What kind of trouble an error is, which decides what follows:
  * - `invalid`: the input is wrong; nothing was done (exit code 3)
@@ -56,7 +58,7 @@ export function describeError(error: unknown): string {
 function errorText(value: unknown): string {
   if (value instanceof AggregateError && value.message === '')
     return value.errors.map((inner) => errorText(inner)).join('; ');
-  if (value instanceof Error) return value.message === '' ? value.name : value.message;
+  if (value instanceof Error) return value.message === '' ? value.name : readableOpenssl(value.message);
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

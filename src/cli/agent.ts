@@ -1,7 +1,7 @@
 import { loadAgentConfig } from '../agent/config.ts';
 import { startAgent } from '../agent/daemon.ts';
 import { systemClock } from '../base/clock.ts';
-import { openLog } from '../controller/world.ts';
+import { openLog } from '../controller/log.ts';
 import { userCacheDir } from '../etcd/binaries/cache-dir.ts';
 import { createBinaries } from '../etcd/binaries.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -6,9 +6,10 @@ import { type Desired, type DesiredCluster, openSpecMemory } from '../controller
 import { openWorld, type World } from '../controller/world.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 
-/** `--config`, else `$QUORATE_CONFIG`, else `./controller.yaml`. */
-export function configPath(option: string | undefined): string {
-  return option ?? process.env['QUORATE_CONFIG'] ?? 'controller.yaml';
+/** `--config`, else `$QUORATE_CONFIG`, else `./controller.yaml`. An empty variable is none, as everywhere in a shell. */
+export function configPath(option: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
+  const variable = environment['QUORATE_CONFIG'];
+  return option ?? (variable === undefined || variable === '' ? 'controller.yaml' : variable);
 }
 
 /** Opens the real things for one command and closes them after it. Logs stay silent: the command speaks itself. */

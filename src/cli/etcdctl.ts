@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ClusterRecord } from '../backup/store.ts';
 import { QuorateError } from '../base/errors.ts';
 import { replaceFile } from '../base/files.ts';
 import { silentLogger } from '../base/log.ts';
 import { createBinaries } from '../etcd/binaries.ts';
 import { type ClusterSpec, clientUrl } from '../spec/cluster-spec.ts';
-import { issueClientCredentials } from '../tls/client-credentials.ts';
 import { defaultBinarySettings } from './binaries.ts';
+import { clientCredentials, recordOf } from './client-credentials.ts';
 import { desiredAt, selectOne, withWorld } from './context.ts';
 
 export interface EtcdctlOptions {
@@ -26,14 +27,8 @@ export async function etcdctlCommand(options: EtcdctlOptions, args: readonly str
   try {
     const { environment, binary } = await withWorld(options.config, async (world) => {
       const { spec } = selectOne(await desiredAt(world, undefined), options.cluster);
-      const credentials = await issueClientCredentials({
-        keystore: world.keystore,
-        cluster: spec.name,
-        ...spec.tls.client,
-        clock: world.clock,
-        commonName: 'quorate-operator',
-        validityMs,
-      });
+      const record = await recordOf(world, spec);
+      const credentials = await clientCredentials(world, spec, record, 'quorate-operator', validityMs);
       const file = async (name: string, content: string): Promise<string> => {
         await replaceFile(join(folder, name), content);
         return join(folder, name);
@@ -43,7 +38,7 @@ export async function etcdctlCommand(options: EtcdctlOptions, args: readonly str
       return {
         binary: found.etcdctl,
         environment: {
-          ETCDCTL_ENDPOINTS: endpoints(spec, options.member).join(','),
+          ETCDCTL_ENDPOINTS: endpointsOf(spec, record, options.member).join(','),
           ETCDCTL_CACERT: await file('ca.pem', credentials.ca),
           ETCDCTL_CERT: await file('client.pem', credentials.certificate),
           ETCDCTL_KEY: await file('client.key', credentials.key),
@@ -65,8 +60,19 @@ export async function etcdctlCommand(options: EtcdctlOptions, args: readonly str
   }
 }
 
-function endpoints(spec: ClusterSpec, member: string | undefined): readonly string[] {
-  if (member === undefined) return spec.hosts.map(clientUrl);
+/**
+ * Client URLs: of the one member; else of the hosts on record, because spares serve nobody; of all hosts when
+ * there is no record. Throws `host-unknown`.
+ */
+export function endpointsOf(
+  spec: ClusterSpec,
+  record: ClusterRecord | null | undefined,
+  member: string | undefined,
+): readonly string[] {
+  if (member === undefined) {
+    const onRecord = spec.hosts.filter((host) => record?.hosts.some((known) => known.name === host.name) === true);
+    return (onRecord.length > 0 ? onRecord : spec.hosts).map(clientUrl);
+  }
   const host = spec.hosts.find((candidate) => candidate.name === member);
   if (host !== undefined) return [clientUrl(host)];
   throw new QuorateError({

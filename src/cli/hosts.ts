@@ -1,5 +1,5 @@
 import type { HostFacts } from '../agent/wire.ts';
-import { describeError, QuorateError } from '../base/errors.ts';
+import { asQuorateError, QuorateError } from '../base/errors.ts';
 import { formatSize } from '../base/size.ts';
 import type { World } from '../controller/world.ts';
 import { renderTable } from '../report/table.ts';
@@ -24,10 +24,14 @@ export async function psCommand(options: HostOptions, terminal: Terminal): Promi
   return withWorld(options.config, async (world) => {
     const places = await placesOf(world, options.host);
     const looks = await Promise.all(places.map((place) => look(world, place)));
-    const rows = looks.flatMap(({ place, facts, error }) =>
-      facts === undefined ? [[place.name, '-', error, '-', '-', '-', '-', '-']] : rowsOf(place, facts),
+    const rows = looks.flatMap(({ place, facts }) =>
+      facts === undefined ? unreachableRows(place) : rowsOf(place, facts),
     );
     terminal.out(renderTable(['HOST', 'CLUSTER', 'STATE', 'PID', 'VERSION', 'MEMBER', 'DATA', 'DISK FREE'], rows));
+    const reasons = looks.flatMap(({ place, facts, error }) =>
+      facts === undefined ? [`${place.name}: ${error}\n`] : [],
+    );
+    if (reasons.length > 0) terminal.out(`\n${reasons.join('')}`);
     return looks.every(({ facts }) => facts !== undefined) ? exitCodes.done : exitCodes.error;
   });
 }
@@ -86,8 +90,22 @@ async function look(world: World, place: Place): Promise<{ place: Place; facts?:
   try {
     return { place, facts: await world.agent(place).facts(), error: '' };
   } catch (error) {
-    return { place, error: `unreachable: ${describeError(error)}` };
+    return { place, error: reasonOf(error) };
   }
+}
+
+/** On one line. Which request it was is plain from the command. */
+function reasonOf(error: unknown): string {
+  const { summary, remedy } = asQuorateError(error, {
+    code: 'agent-unreachable',
+    kind: 'transient',
+    operation: 'ask the agent',
+  });
+  return `${summary}${remedy === undefined ? '' : `. ${remedy}`}`.replace(/\s*\n\s*/g, ' ');
+}
+
+function unreachableRows(place: Place): readonly (readonly string[])[] {
+  return place.clusters.map((cluster) => [place.name, cluster, 'unreachable', '-', '-', '-', '-', '-']);
 }
 
 function rowsOf(place: Place, facts: HostFacts): readonly (readonly string[])[] {

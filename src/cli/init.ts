@@ -9,15 +9,14 @@ import { assessRelease } from '../etcd/releases.ts';
 import { loadSpecs } from '../spec/load.ts';
 import { type CertificateAndKey, createFleetAuthority, issueFleetCertificate } from '../tls/fleet.ts';
 import { generatePassphrase } from '../tls/passphrase.ts';
+import { defaultVersion } from './init/default-version.ts';
 import { type HostInput, type HostLayout, isLoopback, layOutHosts, loopbackHosts } from './init/hosts.ts';
 import { commitAll } from './init/repository.ts';
 import { scaffold } from './init/scaffold.ts';
 import { agentYaml, clusterYaml, controllerYaml } from './init/templates.ts';
 
+export { defaultVersion } from './init/default-version.ts';
 export { type HostInput, parseHost } from './init/hosts.ts';
-
-/** What a new cluster runs: the newest patch of the last minor but one, which has been out for long. */
-export const defaultVersion = '3.6.14';
 
 export interface InitOptions {
   /** New or empty. */

@@ -46,7 +46,10 @@ function plainCode(made: Plan): number {
 }
 
 function detailedCode(made: Plan): number {
-  return made.refusals.length === 0 && made.steps.length > 0 ? exitCodes.changesPending : plainCode(made);
+  if (made.refusals.length > 0) return exitCodes.refused;
+  if (made.steps.length > 0) return exitCodes.changesPending;
+  // "Could not see" must not read as "nothing to do" in a check of a pull request.
+  return made.waits.length > 0 ? exitCodes.error : exitCodes.done;
 }
 
 /** Reads what `plan --out` wrote. */

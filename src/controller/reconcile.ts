@@ -12,6 +12,7 @@ import type { Lease } from '../coordination/coordination.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import { observe } from '../observe/observe.ts';
 import type { Sight } from '../observe/sight.ts';
+import { actionsWithoutBackup } from '../plan/backup.ts';
 import type { Plan } from '../plan/plan.ts';
 import { plan } from '../plan/planner.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
@@ -59,7 +60,8 @@ async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
   const runId = `${formatTime(startedAtMs)}-${randomBytes(3).toString('hex')}`;
   const log = input.log.child({ run: runId });
   const journal = await openJournal(input.stateDir, spec.name);
-  await checkStore(sight.store);
+  // Starting a stopped member or renewing a leaf needs no store, so a store that is away does not prevent it.
+  if (made.steps.some((step) => !actionsWithoutBackup.has(step.action))) await checkStore(sight.store);
   await recoverJournal(input, log);
   const record = (outcome: RunRecord['outcome'], steps: Outcome['steps'], error?: QuorateError): RunRecord => ({
     formatVersion: '1.0',

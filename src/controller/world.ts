@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { connectAgent } from '../agent/client.ts';
 import { readIdentity } from '../agent/identity.ts';
 import type { AgentClient } from '../agent/wire.ts';
@@ -9,7 +8,6 @@ import { openStoreMemory } from '../backup/store-memory.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ensureFolder } from '../base/files.ts';
 import type { Logger } from '../base/log.ts';
-import { redact } from '../base/redact.ts';
 import type { Coordination } from '../coordination/coordination.ts';
 import { openLocalCoordination } from '../coordination/local-lease.ts';
 import type { Sight } from '../observe/sight.ts';
@@ -20,6 +18,7 @@ import type { Keystore } from '../tls/keystore.ts';
 import { readPassphrase } from '../tls/passphrase.ts';
 import type { ControllerConfig } from './config.ts';
 import { EtcdClients } from './etcd-clients.ts';
+import { openLog } from './log.ts';
 
 /** The real things, made once for a process and handed to everything that works with them. */
 export interface World {
@@ -94,21 +93,4 @@ export async function openWorld(config: ControllerConfig, log: Logger = openLog(
       repository.close();
     },
   };
-}
-
-/** JSON lines on stderr, so that stdout belongs to the command's own output. */
-export function openLog(level: string): Logger {
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      hooks: {
-        // Whatever a log line quotes from elsewhere passes the same filter as errors do.
-        streamWrite: (line) => redact(line),
-      },
-    },
-    pino.destination({ dest: 2, sync: true }),
-  );
 }

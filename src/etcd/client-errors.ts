@@ -1,4 +1,5 @@
 import { describeError, type ErrorKind, QuorateError } from '../base/errors.ts';
+import { readableOpenssl } from '../base/openssl-text.ts';
 
 interface KnownAnswer {
   /** What etcd says after `etcdserver: `, in full or, with `…` at the end, up to there. */
@@ -60,9 +61,27 @@ const knownAnswers: readonly KnownAnswer[] = [
   },
 ];
 
-/** grpc-js ends with an empty note about how it found the address. */
-function withoutNote(details: string): string {
-  return details.replace(/\. Resolution note: *$/, '');
+/**
+ * What grpc-js says, for people: it ends with an empty note about how it found the address, tells of
+ * its balancer when time is up, and quotes OpenSSL.
+ */
+function readable({ code, details }: GrpcStatus): string {
+  const late = code === grpcDeadlineExceeded ? /^Deadline exceeded after ([0-9.]+s)/.exec(details) : null;
+  if (late !== null) return `gave no answer within ${late[1]}`;
+  return `says: ${readableOpenssl(details.replace(/\. Resolution note: *$/, ''))}`;
+}
+
+/** The status alone. The error of grpc-js repeats its details in its message, and those are in the summary. */
+class GrpcFailure extends Error implements GrpcStatus {
+  readonly code: number;
+  readonly details: string;
+
+  constructor(status: GrpcStatus, message: string) {
+    super(message);
+    this.name = 'GrpcFailure';
+    this.code = status.code;
+    this.details = status.details;
+  }
 }
 
 /** The parts of a gRPC status that matter here. */
@@ -90,11 +109,12 @@ export function etcdError(error: unknown, operation: string, endpoint: string): 
       cause: error,
     });
   const answer = knownAnswer(status) ?? byGrpcCode(status);
+  const said = readable(status);
   return new QuorateError({
     ...answer,
     operation,
-    summary: `${endpoint} says: ${withoutNote(status.details)}`,
-    cause: error,
+    summary: `${endpoint} ${said}`,
+    cause: new GrpcFailure(status, said),
   });
 }
 

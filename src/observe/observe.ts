@@ -86,18 +86,23 @@ function isSurelyDown(hosts: readonly LiveHost[]): boolean {
   return hosts.every((host) => host.facts.known && host.facts.value.member.process.state !== 'running');
 }
 
-/** Hosts that may run a member, those that surely do first. */
+/**
+ * Where a member may answer, those that surely run first. A running one says itself where it listens,
+ * which is all that is known of a host that left the spec, and right while a port is being changed.
+ */
 function endpointsOf(spec: ClusterSpec, hosts: readonly LiveHost[]): readonly string[] {
-  const running = (name: string): boolean => {
-    const facts = hosts.find((host) => host.name === name)?.facts;
-    return facts?.known === true && facts.value.member.process.state === 'running';
-  };
-  const idle = (name: string): boolean => {
-    const facts = hosts.find((host) => host.name === name)?.facts;
-    return facts?.known === true && facts.value.member.process.state !== 'running';
-  };
-  return spec.hosts
-    .filter((host) => !idle(host.name))
-    .toSorted((a, b) => Number(running(b.name)) - Number(running(a.name)))
-    .map(clientUrl);
+  const running: string[] = [];
+  const silent: string[] = [];
+  for (const host of hosts) {
+    const declared = spec.hosts.find((candidate) => candidate.name === host.name);
+    const url = declared === undefined ? undefined : clientUrl(declared);
+    if (!host.facts.known) {
+      if (url !== undefined) silent.push(url);
+      continue;
+    }
+    const { state, flags } = host.facts.value.member.process;
+    const advertised = flags?.['advertise-client-urls']?.split(',')[0] ?? url;
+    if (state === 'running' && advertised !== undefined) running.push(advertised);
+  }
+  return [...running, ...silent];
 }

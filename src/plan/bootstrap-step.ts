@@ -28,6 +28,10 @@ export function bootstrapStep(
   words: { readonly bootstrapId: string; readonly token: string; readonly initialCluster: string },
 ): void {
   const discardData = view.spec.bootstrap?.discardData;
+  const archived = view.hosts.flatMap((host) => {
+    const data = host.facts?.member.data;
+    return data?.state === 'present' && data.clusterId === discardData ? [host.name] : [];
+  });
   const isFresh = view.hosts.every((host) => host.facts !== undefined && isPristine(host.facts));
   draft.step({
     action: 'bootstrap-cluster',
@@ -43,6 +47,9 @@ export function bootstrapStep(
       initialCluster: words.initialCluster,
       hosts: Object.fromEntries(hosts.map((host) => [host.name, memberFlags(view.spec, host)])),
       ...(discardData === undefined ? {} : { discardData }),
+      ...(archived.length === 0
+        ? {}
+        : { differences: [`the data of cluster ${discardData} on ${archived.join(', ')} → archived, no longer used`] }),
     },
   });
 }

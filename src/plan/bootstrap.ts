@@ -2,11 +2,12 @@ import type { RecordedOperation } from '../backup/store.ts';
 import { assessRelease } from '../etcd/releases.ts';
 import { peerUrl } from '../spec/cluster-spec.ts';
 import { bootstrapStep, continueBootstrap } from './bootstrap-step.ts';
+import { planCertificates } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { agentUnreachable, storeUnknown } from './health.ts';
 import { nominate } from './nominate.ts';
 import { startStopped } from './repair.ts';
-import { isPristine, quorumOf, type View } from './view.ts';
+import { type HostView, isPristine, quorumOf, type View } from './view.ts';
 
 /**
  * No quorum answers. Either there is a cluster that is down, or one that is lost, or none yet; and
@@ -14,8 +15,12 @@ import { isPristine, quorumOf, type View } from './view.ts';
  * witness (hosts, agents' memory, record, backups) says that there never was one.
  */
 export function planBootstrap(view: View, etcdReason: string, draft: Draft): void {
-  // Starting stopped members on their own data is always right, and may be all that is missing.
-  for (const host of view.hosts) startStopped(view.spec, draft, host);
+  // Expired leaves may be all that keeps the members apart; they are written before anything is started.
+  if (planCertificates(view, draft) === 'stop') return;
+  // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
+  const known = witnessedCluster(view)?.clusterId;
+  for (const host of view.hosts)
+    if (host.facts?.member.data.clusterId === known && known !== undefined) startStopped(view.spec, draft, host);
   if (draft.steps.length > 0) return;
   if (seesNotAll(view, draft)) return;
   const operation = view.record?.operation;
@@ -39,11 +44,17 @@ function isAbandoned(view: View, operation: RecordedOperation): boolean {
 
 function seesNotAll(view: View, draft: Draft): boolean {
   const before = draft.waits.length;
-  for (const host of view.hosts)
+  for (const host of view.hosts.filter((candidate) => !isGivenUp(view, candidate)))
     if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
   if (!view.live.record.known) draft.wait(storeUnknown(view.live.record.reason));
   if (!view.live.backups.known) draft.wait(storeUnknown(view.live.backups.reason));
   return draft.waits.length > before;
+}
+
+/** A host that left the spec, in a commit that gives its cluster up in words, is not waited for. */
+function isGivenUp(view: View, host: HostView): boolean {
+  const { bootstrap } = view.spec;
+  return !host.live.declared && bootstrap?.discardData !== undefined && !isUsed(view, bootstrap.id);
 }
 
 interface Witnessed {

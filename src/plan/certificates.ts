@@ -4,16 +4,18 @@ import type { Authority } from '../tls/keystore.ts';
 import { memberNames } from '../tls/names.ts';
 import { renewalDueAtMs } from '../tls/renewal.ts';
 import type { Draft } from './draft.ts';
-import type { ClusterView, HostView } from './view.ts';
+import type { HostView, View } from './view.ts';
 
 const domains: readonly TrustDomain[] = ['peer', 'client'];
 /** From this part of an authority's life on, the plan warns. */
 const authorityWarnAt = 0.8;
 
 /** Leaves: renewed at two thirds of their life, without a commit and without a restart; and whatever no longer fits. */
-export function planCertificates(view: ClusterView, draft: Draft): 'continue' | 'stop' {
+export function planCertificates(view: View, draft: Draft): 'continue' | 'stop' {
   if (!view.live.authorities.known) return 'continue';
   const authorities = view.live.authorities.value;
+  const hosts = view.hosts.filter(hasMember);
+  if (hosts.length === 0) return 'continue';
   for (const domain of domains) {
     const name = view.spec.tls[domain].issue;
     const authority = authorities[name];
@@ -22,14 +24,14 @@ export function planCertificates(view: ClusterView, draft: Draft): 'continue' | 
       continue;
     }
     warnOfOldAuthority(view, draft, authority);
-    for (const host of view.hosts) {
+    for (const host of hosts) {
       const live = host.facts?.member.certificates[domain];
-      if (host.member === undefined || live === undefined || live === null) continue;
+      if (live === undefined || live === null) continue;
       if (!live.trust.includes(authority.fingerprint)) draft.refuse(untrusted(host.name, domain, name));
     }
   }
   if (draft.refusals.length > 0) return 'stop';
-  for (const host of view.hosts) {
+  for (const host of hosts) {
     const stale = domains.flatMap((domain) => {
       const why = staleReason(view, host, domain, authorities);
       return why === undefined ? [] : [{ domain, why }];
@@ -51,13 +53,23 @@ export function planCertificates(view: ClusterView, draft: Draft): 'continue' | 
   return 'continue';
 }
 
+/**
+ * A place where a leaf is in use: a member on the list that has its data (a wiped one gets its leaves when it
+ * joins again); or, while nobody answers, a host that has run a member on the data it holds.
+ */
+function hasMember(host: HostView): boolean {
+  const member = host.facts?.member;
+  if (member?.data.state !== 'present') return false;
+  return host.member !== undefined || (member.latched !== null && member.certificates.peer !== null);
+}
+
 function staleReason(
-  view: ClusterView,
+  view: View,
   host: HostView,
   domain: TrustDomain,
   authorities: Readonly<Record<string, Authority>>,
 ): string | undefined {
-  if (host.member === undefined || host.spec === undefined || host.facts === undefined) return undefined;
+  if (host.spec === undefined || host.facts === undefined) return undefined;
   const live: CertificateFacts | null = host.facts.member.certificates[domain];
   if (live === null) return 'missing';
   if (renewalDueAtMs(live) <= view.nowMs) return 'renewal-due';
@@ -67,7 +79,7 @@ function staleReason(
   return missing.length === 0 ? undefined : `names missing: ${missing.join(', ')}`;
 }
 
-function unknownAuthority(view: ClusterView, domain: TrustDomain, name: string): Parameters<Draft['refuse']>[0] {
+function unknownAuthority(view: View, domain: TrustDomain, name: string): Parameters<Draft['refuse']>[0] {
   return {
     code: 'ca-not-trusted-yet',
     summary: 'The spec signs with an authority that the running members do not trust.',
@@ -85,7 +97,7 @@ function untrusted(host: string, domain: TrustDomain, name: string): Parameters<
   };
 }
 
-function warnOfOldAuthority(view: ClusterView, draft: Draft, authority: Authority): void {
+function warnOfOldAuthority(view: View, draft: Draft, authority: Authority): void {
   const life = authority.notAfterMs - authority.notBeforeMs;
   if (view.nowMs < authority.notBeforeMs + life * authorityWarnAt) return;
   draft.warn({

@@ -17,6 +17,8 @@ export function planFlags(view: ClusterView, draft: Draft): 'continue' | 'stop' 
       differences.map(({ desired }) => desired),
     );
   }
+  // One or two voters bear no restart. While the cluster grows or shrinks through that, flags come after.
+  if (view.voters.length <= 2 && view.spec.members !== view.voters.length) return 'continue';
   const isLeader = (host: HostView): boolean => host.member?.id === view.cluster.leaderId;
   const followers = outdated.filter(({ host }) => !isLeader(host));
   const leader = outdated.find(({ host }) => isLeader(host));
@@ -50,7 +52,7 @@ export function successor(view: ClusterView, leader: HostView, leaving: readonly
     (host) =>
       host.member !== undefined && !host.member.isLearner && host.name !== leader.name && !leaving.includes(host.name),
   );
-  return candidates.find((host) => host.spec?.cordon === false) ?? candidates[0];
+  return leaving.length > 0 ? candidates[0] : (candidates.find((host) => host.spec?.cordon === false) ?? candidates[0]);
 }
 
 function restart(view: ClusterView, draft: Draft, host: HostView, differences: readonly Difference[]): void {

@@ -7,7 +7,8 @@ import { joinHost, removeMember } from './repair.ts';
 import { type ClusterView, type HostView, hostView, memberName } from './view.ts';
 
 /** The number of members, and on which hosts they run. One change at a time; new members join as learners. */
-export function planMembership(view: ClusterView, draft: Draft): 'continue' | 'stop' {
+export function planMembership(seen: ClusterView, draft: Draft): 'continue' | 'stop' {
+  const view = afterMoves(seen, draft);
   const desired = nominate(view.spec, candidatesOf(view)).map((host) => host.name);
   const current = view.voters.map(memberName);
   const joining = desired.filter((name) => !current.includes(name));
@@ -31,15 +32,24 @@ export function planMembership(view: ClusterView, draft: Draft): 'continue' | 's
       voters++;
       continue;
     }
+    // Without a spare a member stays where it is: leaving early would cost the tolerance of a failure.
+    if (voters <= view.spec.members) break;
     const member = remove.shift();
     if (member === undefined) break;
     const place = hostView(view, member.host);
     if (member.id === view.cluster.leaderId && place !== undefined)
-      handOver(view, draft, place, leaving.map(memberName));
+      handOver(view, draft, place, leaving.map(memberName), joining);
     removeMember(view, draft, member, place?.spec === undefined || place.spec.cordon ? 'evacuate' : 'scale-down');
     voters--;
   }
   return 'continue';
+}
+
+/** Restarts that come earlier in this plan may have moved leadership; what follows reckons with that. */
+function afterMoves(view: ClusterView, draft: Draft): ClusterView {
+  const to = draft.steps.findLast((step) => step.action === 'move-leader')?.detail.to;
+  const leaderId = hostView(view, to ?? null)?.member?.id;
+  return leaderId === undefined ? view : { ...view, cluster: { ...view.cluster, leaderId } };
 }
 
 function candidatesOf(view: ClusterView): readonly Candidate[] {
@@ -68,9 +78,17 @@ function removalOrder(view: ClusterView, leaving: ClusterView['voters']): Cluste
   );
 }
 
-function handOver(view: ClusterView, draft: Draft, leader: HostView, leaving: readonly string[]): void {
-  const to = successor(view, leader, leaving);
-  if (to?.member === undefined) return;
+function handOver(
+  view: ClusterView,
+  draft: Draft,
+  leader: HostView,
+  leaving: readonly string[],
+  joined: readonly string[],
+): void {
+  const stays = successor(view, leader, leaving);
+  // When every present member leaves, one that joined earlier in this plan takes over.
+  const to = stays?.name ?? joined[0];
+  if (to === undefined) return;
   draft.step({
     action: 'move-leader',
     target: leader.name,
@@ -78,7 +96,7 @@ function handOver(view: ClusterView, draft: Draft, leader: HostView, leaving: re
     risk: 'leader-moves',
     requires: ['healthy'],
     ensures: ['leader-moved'],
-    detail: { to: to.name, memberId: to.member.id },
+    detail: { to, ...(stays?.member === undefined ? {} : { memberId: stays.member.id }) },
   });
 }
 

@@ -23,7 +23,7 @@ import { type ClusterView, clusterViewOf, viewOf } from './view.ts';
 export type Concern = (view: ClusterView, draft: Draft) => 'continue' | 'stop';
 
 /** What may be done while a member is sick, in this order. */
-const repairs: readonly Concern[] = [planIdentity, planRepair, planCertificates];
+const repairs: readonly Concern[] = [planIdentity, planCertificates, planRepair];
 /** What needs a healthy cluster, in the order of the steps in a plan. */
 const changes: readonly Concern[] = [planVersion, planFlags, planMembership, planLeftovers];
 

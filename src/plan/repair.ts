@@ -12,8 +12,9 @@ import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumO
  * after is planned from what is then there.
  */
 export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop' {
+  const before = draft.steps.length;
   for (const host of view.hosts) if (host.member !== undefined) startStopped(view.spec, draft, host);
-  if (draft.steps.length > 0) return 'stop';
+  if (draft.steps.length > before) return 'stop';
   // From here on the member list changes, which needs the store's witness and every agent concerned.
   if (!view.live.record.known) return 'continue';
   if (view.record?.operation?.type === 'bootstrap' && view.voters.some((member) => !isHealthy(member))) {
@@ -23,7 +24,7 @@ export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop'
   const learner = view.learners[0];
   if (learner !== undefined) finishJoin(view, draft, learner);
   else if (!removeLost(view, draft)) rejoinWiped(view, draft);
-  return draft.steps.length > 0 ? 'stop' : 'continue';
+  return draft.steps.length > before ? 'stop' : 'continue';
 }
 
 /** Starts a member on the data that it has. Nothing inside etcd changes by that. */
@@ -67,11 +68,7 @@ function finishJoin(view: ClusterView, draft: Draft, learner: LiveMember): void 
 
 /** A sick member on a host that the operator has given up (cordoned, or out of the spec) is removed first. */
 function removeLost(view: ClusterView, draft: Draft): boolean {
-  const lost = view.voters.filter((member) => {
-    if (isHealthy(member)) return false;
-    const host = hostView(view, member.host);
-    return host?.spec === undefined || host.spec.cordon;
-  });
+  const lost = view.voters.filter((member) => !isHealthy(member) && isGivenUp(view, member));
   const [first] = lost;
   if (first === undefined || !othersCarryOn(view, first, draft)) return false;
   removeMember(view, draft, first, 'host-given-up');
@@ -91,24 +88,42 @@ function rejoinWiped(view: ClusterView, draft: Draft): boolean {
   }
   if (!othersCarryOn(view, host.member, draft)) return false;
   removeMember(view, draft, host.member, 'disk-wiped');
-  joinHost(view, draft, host, 'disk-wiped');
+  // With more members than declared, this one is the first that is not needed. And a new member joins only a
+  // cluster of healthy ones: while another one is on its way out too, this plan ends here.
+  const isWhole = view.voters.every((member) => member.id === host.member?.id || isHealthy(member));
+  if (isWhole && view.voters.length <= view.spec.members) joinHost(view, draft, host, 'disk-wiped');
   return true;
 }
 
-/** Every other voter must be healthy, and they must be a quorum of what is left. */
+/** Every other voter must be healthy, or on its way out as well; and the healthy ones a quorum as it is now. */
 function othersCarryOn(view: ClusterView, leaving: LiveMember, draft: Draft): boolean {
   const others = view.voters.filter((member) => member.id !== leaving.id);
   const healthy = others.filter(isHealthy);
-  if (healthy.length === others.length && healthy.length >= quorumOf(view.voters.length)) return true;
+  const inTheWay = others.filter((member) => !isHealthy(member) && !isOnItsWayOut(view, member));
+  if (inTheWay.length === 0 && healthy.length >= quorumOf(view.voters.length)) return true;
   draft.wait({
     code: 'repair-waits',
     summary: 'A member cannot be replaced while another one is unhealthy.',
-    detail: `Replacing ${memberName(leaving)} needs all other members healthy; ${others
+    detail: `Replacing ${memberName(leaving)} needs the other members healthy and a quorum; not healthy: ${others
       .filter((member) => !isHealthy(member))
       .map(memberName)
-      .join(', ')} is not.`,
+      .join(', ')}.`,
   });
   return false;
+}
+
+/** The operator said so: its host is cordoned, or out of the spec. */
+function isGivenUp(view: ClusterView, member: LiveMember): boolean {
+  const host = hostView(view, member.host);
+  return host?.spec === undefined || host.spec.cordon;
+}
+
+/** It comes back as another member, or not at all. */
+function isOnItsWayOut(view: ClusterView, member: LiveMember): boolean {
+  const host = hostView(view, member.host);
+  return (
+    isGivenUp(view, member) || (host !== undefined && isWiped(host) && view.spec.replace.wipedDisk === 'automatic')
+  );
 }
 
 export function removeMember(view: ClusterView, draft: Draft, member: LiveMember, reason: string): void {

@@ -26,7 +26,7 @@ export function planVersion(view: ClusterView, draft: Draft): 'continue' | 'stop
       code: 'downgrade-not-allowed',
       summary: 'The spec names an older release than the one that runs.',
       detail: `${where}; the spec says ${spec.version}.`,
-      remedy: `Put \`version: ${first.version}\` back, or say that it is meant:\n  upgrade: { allowDowngrade: true }`,
+      remedy: `Put \`version: ${first.version}\` back. This release of Quorate does not change the version of a running cluster.`,
     });
   } else {
     draft.refuse({

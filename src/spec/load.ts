@@ -79,6 +79,7 @@ export function loadSpecs(files: readonly SpecFile[]): LoadedSpecs {
 function loadSpec(file: SpecFile): LoadedFile {
   const { document, diagnostics: unreadable, salvaged } = parseDocument(file.path, file.content);
   if (document === undefined) return { diagnostics: unreadable, name: nameOf(salvaged) };
+  if (isPlainlyOther(document.value)) return { diagnostics: [toDiagnostic(document, otherFile)] };
   const { value, diagnostics: wrongShape, misshapen } = validateDocument(document, validate);
   const shape = wrongShape.map((diagnostic) => explainMembers(document, diagnostic));
   const findings = checkRules(document, misshapen).map((finding) => toDiagnostic(document, finding));
@@ -95,6 +96,26 @@ function loadSpec(file: SpecFile): LoadedFile {
     ...(isUsable ? { spec: toClusterSpec(value) } : {}),
   };
   return { candidate, name, diagnostics };
+}
+
+const otherFile: Finding = {
+  code: 'not-a-cluster',
+  summary: 'This file is no cluster spec',
+  detail:
+    'Found neither "apiVersion: quorate.dev/v1" nor "kind: EtcdCluster", so nothing else in it was checked. If it is meant to be a cluster spec, begin it with these two lines. If not, keep it apart: the folder of the specs (`git.path` in controller.yaml) holds nothing else, and `quorate validate` wants that folder alone. Configurations of agents and controller are checked when they start.',
+  pointer: '',
+};
+
+/**
+ * Each of the dozens of things that such a file lacks would hide the one that matters. A spec that lost
+ * its first two lines is known by the name of its cluster, and keeps it from others.
+ */
+function isPlainlyOther(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const [apiVersion, kind] = [memberOf(value, 'apiVersion'), memberOf(value, 'kind')];
+  if (kind === 'EtcdCluster' || (typeof apiVersion === 'string' && /^quorate\.dev(\/|$)/.test(apiVersion)))
+    return false;
+  return apiVersion !== undefined || kind !== undefined || nameOf(value) === undefined;
 }
 
 /** The schema knows that a member count is wrong, not why. */

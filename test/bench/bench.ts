@@ -31,8 +31,9 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
 export async function runBench(args: readonly string[]): Promise<number> {
   const parsed = parseOptions(args, Object.keys(benches));
   if (typeof parsed === 'string') {
-    console.error(parsed);
-    return 2;
+    const isHelp = args.includes('--help');
+    console[isHelp ? 'log' : 'error'](parsed);
+    return isHelp ? 0 : 2;
   }
   const version = requireRelease('v36');
   const binary = await (await testBinaries()).ensure(version);

@@ -46,7 +46,14 @@ describe.each<Minor>(['v34', 'v35', 'v36'])('etcd %s', (minor) => {
             async (path) => `${path} ${((await stat(join(folder, path))).mode & 0o777).toString(8)}`,
           ),
         );
-        expect(modes).toEqual([' 700', 'data 700', 'tls 700', 'tls/peer.pem 600', 'tls/client.pem 600', 'logs/etcd.log 600']);
+        expect(modes).toEqual([
+          ' 700',
+          'data 700',
+          'tls 700',
+          'tls/peer.pem 600',
+          'tls/client.pem 600',
+          'logs/etcd.log 600',
+        ]);
       }
     });
 

@@ -119,7 +119,9 @@ describe.skipIf(skipReason('v36') !== undefined)('what is refused, and what wait
       const store = join(fleet.folder, 'backups');
       await rename(store, `${store}.away`);
       await writeFile(store, 'no folder');
-      expect((await untouched()).code).toBe(1);
+      const answer = await untouched();
+      expect(answer.code).toBe(1);
+      expect(answer.named).toContain('store-unknown');
       await rm(store);
       await rename(`${store}.away`, store);
       const { code, boundaries } = await fleet.once();

@@ -145,7 +145,7 @@ describe.skipIf(skipReason('v36') !== undefined)('what breaks is repaired', () =
       identity: () => readIdentity(files),
     });
     try {
-      await agent.commands('orders', { epoch: Date.now(), runId: 'by hand' }).stop({ graceMs: 10_000 });
+      await agent.commands('orders', { epoch: Date.now(), runId: 'by-hand' }).stop({ graceMs: 10_000 });
     } finally {
       await agent.close();
     }

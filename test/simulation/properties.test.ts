@@ -9,7 +9,7 @@ import { converge, makeStateDir } from '../support/model/converge.ts';
 import { endStateOf } from '../support/model/end-state.ts';
 import { modelSpec, type ShortSpec } from '../support/model/model-spec.ts';
 import { prefixFaults } from '../support/model/prefix-faults.ts';
-import { votersOf, leaderOf } from '../support/model/raft.ts';
+import { leaderOf, votersOf } from '../support/model/raft.ts';
 import { ModelWorld } from '../support/model/world.ts';
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'] as const;
@@ -19,8 +19,7 @@ const bounded = (numRuns: number): fc.Parameters<unknown> => ({
   seed,
   numRuns,
   // Slow machines check fewer worlds rather than fail.
-  interruptAfterTimeLimit: 6_000,
-  markInterruptAsFailure: false,
+  plugins: [fc.interruptAfterTimeLimit(5_000)],
 });
 const timeoutMs = 60_000;
 

@@ -25,7 +25,8 @@ export async function readyRelease({ settings, clock, version, progress, signal 
   const fit = atHand.filter((candidate) => hasLearners(candidate) && severityOf(candidate) !== 'data-loss');
   const best = fit.find((candidate) => severityOf(candidate) === 'none') ?? fit[0];
   const chosen = version ?? best ?? defaultVersion;
-  await binaries.ensure(chosen, signal);
+  // One that loses data is refused by `init`, so it need not be fetched for that.
+  if (severityOf(chosen) !== 'data-loss') await binaries.ensure(chosen, signal);
   return chosen;
 }
 

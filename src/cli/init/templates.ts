@@ -20,7 +20,8 @@ apiVersion: quorate.dev/v1
 kind: EtcdCluster
 metadata: { name: ${quote(cluster)} }
 spec:
-  # The etcd release of every member. Raise it by a patch or by one minor at a time.
+  # The etcd release of every member. It is fixed when the cluster is created: this release of Quorate
+  # does not change the version of a running cluster, up or down, and refuses a commit that asks for it.
   version: ${version}
 
   # How many of the hosts run a member: 1, 3, 5 or 7.
@@ -111,7 +112,8 @@ runtime: process
 `;
 }
 
-function hostLine({ name, ip, port, ports }: HostLayout): string {
+/** A host's line of `spec.hosts`. */
+export function hostLine({ name, ip, port, ports }: HostLayout): string {
   const { client, peer, metrics } = ports;
   const own =
     client === standardPorts.client ? '' : `, ports: { client: ${client}, peer: ${peer}, metrics: ${metrics} }`;

@@ -11,7 +11,7 @@ export interface BenchOptions {
   readonly profiles: string | undefined;
 }
 
-/** A text is the answer instead: what is wrong, or help. */
+/** A text is the answer instead: what is wrong, and help. */
 export function parseOptions(args: readonly string[], known: readonly string[]): BenchOptions | string {
   try {
     const { values, positionals } = parseArgs({

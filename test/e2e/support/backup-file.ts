@@ -10,7 +10,9 @@ import { mustRun } from './program.ts';
 /** Unpacks the newest backup in the store and has etcd's own tool check the hash of it. */
 export async function expectWholeBackup(fleet: Fleet): Promise<void> {
   const store = join(fleet.folder, 'backups');
-  const files = (await readdir(store, { recursive: true })).filter((path) => path.endsWith('etcd.backup.gz')).toSorted();
+  const files = (await readdir(store, { recursive: true }))
+    .filter((path) => path.endsWith('etcd.backup.gz'))
+    .toSorted();
   const newest = files.at(-1);
   if (newest === undefined) throw new Error(`no backup in ${store}`);
   const database = join(fleet.folder, 'unpacked.db');

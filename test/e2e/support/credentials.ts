@@ -28,7 +28,11 @@ export async function writeCredentials(
   name: string,
   { ca, certificate, key }: ClientCredentials,
 ): Promise<CredentialFiles> {
-  const files = { ca: join(folder, `${name}-ca.crt`), cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
+  const files = {
+    ca: join(folder, `${name}-ca.crt`),
+    cert: join(folder, `${name}.crt`),
+    key: join(folder, `${name}.key`),
+  };
   await writeFile(files.ca, ca);
   await writeFile(files.cert, certificate);
   await writeFile(files.key, key, { mode: 0o600 });

@@ -35,7 +35,11 @@ export class Etcdctl {
     return (await this.#run([endpoint], [...refusedBounds, 'get', 'any'], files)).code;
   }
 
-  #run(endpoints: readonly string[], args: readonly string[], files: Partial<CredentialFiles> = this.#files): Promise<Ended> {
+  #run(
+    endpoints: readonly string[],
+    args: readonly string[],
+    files: Partial<CredentialFiles> = this.#files,
+  ): Promise<Ended> {
     const env = {
       ...cleanEnvironment(),
       ETCDCTL_API: '3',

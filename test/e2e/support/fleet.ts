@@ -135,7 +135,11 @@ export class Fleet {
   }
 
   async startAgent(name: string): Promise<void> {
-    const daemon = Daemon.start(`the agent of ${name}`, ['agent', '--config', join(this.folder, 'agents', `${name}.yaml`)]);
+    const daemon = Daemon.start(`the agent of ${name}`, [
+      'agent',
+      '--config',
+      join(this.folder, 'agents', `${name}.yaml`),
+    ]);
     this.agents.set(name, daemon);
     await daemon.says('agent serves');
   }

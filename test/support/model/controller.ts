@@ -3,7 +3,7 @@ import type { BackupProof, ObjectStore } from '../../../src/backup/store.ts';
 import { storeUnreachable } from '../../../src/backup/store-errors.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
-import { reconcile, type Pass } from '../../../src/controller/reconcile.ts';
+import { type Pass, reconcile } from '../../../src/controller/reconcile.ts';
 import type { Coordination, Lease } from '../../../src/coordination/coordination.ts';
 import type { Sight } from '../../../src/observe/sight.ts';
 import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';

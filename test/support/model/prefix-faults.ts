@@ -71,7 +71,8 @@ function stepFaults(step: Step, voters: Voters): readonly string[] {
   if (action === 'remove-member') {
     if (!learners.delete(target)) {
       if (learners.size > 0) faults.push('a learner is joining');
-      if (voters.leader === target) faults.push('it leads');
+      // One that does not answer cannot hand over; the others elect a leader without it.
+      if (voters.leader === target && healthy.has(target)) faults.push('it leads');
       healthy.delete(target);
       sick.delete(target);
       needsQuorum(healthy.size, healthy.size + sick.size);

@@ -1,6 +1,6 @@
 import type { EtcdMember } from '../../../src/etcd/api.ts';
 import { digest } from './paper-certificates.ts';
-import { type DataDir, type Entry, type HostState, membersOf, type ProcessState, type WorldState } from './state.ts';
+import { type DataDir, type HostState, membersOf, type ProcessState, type WorldState } from './state.ts';
 
 /** A process that runs on its data, as raft sees it. */
 export interface Node {
@@ -63,7 +63,7 @@ function isNewer(a: DataDir, b: DataDir): boolean {
 export function propose(state: WorldState, leader: Node, entry: ProposedEntry): void {
   const raft = raftOf(state, leader.data.clusterId);
   const id = `${raft.term}.${leader.data.log.length}.${leader.data.memberId}`;
-  leader.data.log = [...leader.data.log, { ...entry, id, term: raft.term } as Entry];
+  leader.data.log = [...leader.data.log, { ...entry, id, term: raft.term }];
   replicate(state, leader);
 }
 

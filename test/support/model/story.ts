@@ -4,12 +4,12 @@ import { observe } from '../../../src/observe/observe.ts';
 import type { Plan } from '../../../src/plan/plan.ts';
 import { plan } from '../../../src/plan/planner.ts';
 import { commitOf, ModelController, nextLease } from './controller.ts';
-import { converge, type Converged } from './converge.ts';
+import { type Converged, converge } from './converge.ts';
 import { modelSpec, type ShortSpec } from './model-spec.ts';
-import { happen } from './story-events.ts';
-import { membersOf } from './state.ts';
-import { ModelWorld } from './world.ts';
 import { leaderOf } from './raft.ts';
+import { membersOf } from './state.ts';
+import { happen } from './story-events.ts';
+import { ModelWorld } from './world.ts';
 
 /** One scenario: what has come to pass, a commit, the plan for it and what becomes of it. */
 export interface Story {

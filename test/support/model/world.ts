@@ -1,6 +1,6 @@
 import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
 import { createMemoryStore, type MemoryStore } from '../memory-store.ts';
-import { powerOff, powerOn, die, settleHost } from './host-process.ts';
+import { die, powerOff, powerOn, settleHost } from './host-process.ts';
 import { checkServing } from './oracle.ts';
 import { connectedMs, leaderOf, propose, raftOf, settleRafts } from './raft.ts';
 import { type HostState, keysOf, newHost, newMember, type WorldState } from './state.ts';

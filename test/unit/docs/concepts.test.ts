@@ -60,7 +60,7 @@ describe('the tables of docs/concepts.md', () => {
     expect(table('## Actions')).toEqual(actions.toSorted());
     const rows = sectionOf(concepts, '## Actions')
       .split('\n')
-      .filter((line) => /^\| `/.test(line));
+      .filter((line) => line.startsWith('| `'));
     for (const row of rows) {
       const named = [...(row.split(' | ')[2] ?? '').matchAll(/`([a-z-]+)`/g)].map((match) => match[1] ?? '');
       const stated = named.filter((name) => name !== 'discardData');

@@ -4,7 +4,8 @@ import { QuorateError } from '../base/errors.ts';
 const ajv = new Ajv({ allErrors: false, strict: true, allowUnionTypes: true });
 
 export interface StoredKind<T> {
-  readonly validate: ValidateFunction<T>;
+  /** Compiled at its first use, so that a command which never reads the store does not wait for it. */
+  readonly validate: () => ValidateFunction<T>;
   /** For messages: `the record`. */
   readonly what: string;
   /** Code of the error for content that does not fit. */
@@ -14,7 +15,14 @@ export interface StoredKind<T> {
 
 /** The caller sees to it that the schema describes T; a test writes and reads a full value of each kind. */
 export function storedKind<T>(schema: object, fields: Omit<StoredKind<T>, 'validate'>): StoredKind<T> {
-  return { ...fields, validate: ajv.compile<T>(schema) };
+  let compiled: ValidateFunction<T> | undefined;
+  return {
+    ...fields,
+    validate: () => {
+      compiled ??= ajv.compile<T>(schema);
+      return compiled;
+    },
+  };
 }
 
 /** Text of a stored object → value. What does not fit is an error with the kind's code, never "nothing". */
@@ -25,8 +33,9 @@ export function parseStored<T>(kind: StoredKind<T>, key: string, text: string): 
   } catch (error) {
     throw unfit(kind, key, `is not JSON (${error instanceof Error ? error.message : 'unreadable'})`, error);
   }
-  if (kind.validate(value)) return value;
-  const first = kind.validate.errors?.[0];
+  const validate = kind.validate();
+  if (validate(value)) return value;
+  const first = validate.errors?.[0];
   const seen =
     first === undefined ? 'has another shape' : `${first.instancePath || 'the whole'} ${first.message ?? 'is wrong'}`;
   throw unfit(kind, key, `does not have the known shape: ${seen}`);

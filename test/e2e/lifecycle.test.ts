@@ -26,8 +26,7 @@ describe.each<Minor>(['v34', 'v35', 'v36'])('etcd %s', (minor) => {
 
     async function apply(): Promise<readonly string[]> {
       const { inspect, seen } = watchSteps(fleet);
-      const { code, stderr } = await fleet.once({ inspect });
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      await fleet.converge({ inspect });
       return seen;
     }
 

@@ -52,15 +52,34 @@ export function layOutHosts(hosts: readonly HostInput[]): readonly HostLayout[] 
     if (namesSeen.has(host.name)) throw invalidHost(host.name, 'the name is given to two hosts');
     namesSeen.add(host.name);
     const ip = canonicalName(host.ip);
-    const machine = isLoopback(ip) ? 'this machine' : ip;
+    const machine = machineOf(ip);
     const before = hostsAt.get(machine) ?? 0;
     hostsAt.set(machine, before + 1);
-    const { client, peer, metrics } = standardPorts;
-    const shift = before * portStride;
-    return { ...host, ip, ports: { client: client + shift, peer: peer + shift, metrics: metrics + shift } };
+    return { ...host, ip, ports: portsAfter(before) };
   });
   checkPorts(layouts);
   return layouts;
+}
+
+/** The ports of a host that comes after so many others on one machine; where one of them is taken, the next free ones. */
+export function freePorts(before: number, taken: ReadonlySet<number>): Ports {
+  // Steps do not overlap, so each taken port stands in the way of one of them at most.
+  for (let step = before; step <= before + taken.size; step++) {
+    const ports = portsAfter(step);
+    if (![ports.client, ports.peer, ports.metrics].some((port) => taken.has(port))) return ports;
+  }
+  return portsAfter(before + taken.size + 1);
+}
+
+function portsAfter(before: number): Ports {
+  const { client, peer, metrics } = standardPorts;
+  const shift = before * portStride;
+  return { client: client + shift, peer: peer + shift, metrics: metrics + shift };
+}
+
+/** What tells machines apart: addresses with the same text are one, and so are all of the loopback. */
+export function machineOf(ip: string): string {
+  return isLoopback(ip) ? 'this machine' : ip;
 }
 
 /** 127.0.0.1 and 127.0.0.2 are one machine, where metrics listen on one address whatever the member's is. */
@@ -101,7 +120,7 @@ function invalidHost(text: string, found: string): QuorateError {
   return new QuorateError({
     code: 'host-invalid',
     kind: 'invalid',
-    operation: 'quorate init',
+    operation: 'read --host',
     summary: `host ${text.slice(0, 200)} cannot be used: ${found}`,
     remedy: 'Give each host as --host NAME=IP:PORT, with the port of its agent, for example --host a=10.0.0.11:7001.',
   });

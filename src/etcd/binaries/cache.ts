@@ -229,6 +229,7 @@ async function syncFile(path: string): Promise<void> {
 /** SHA-256 of a file, hexadecimal. */
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  // Large pieces: with the default of 64 KiB half the time goes into turning pages.
+  await pipeline(createReadStream(path, { highWaterMark: 1024 ** 2 }), hash);
   return hash.digest('hex');
 }

@@ -55,7 +55,7 @@ export async function runControllerOnce(config: string, options: RunOptions = {}
   let stdout = '';
   let stderr = '';
   let inspecting = Promise.resolve();
-  let failure: unknown;
+  let failure: Error | undefined;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
@@ -76,7 +76,7 @@ export async function runControllerOnce(config: string, options: RunOptions = {}
     inspecting = inspecting
       .then(() => inspect(boundary))
       .catch((error: unknown) => {
-        failure ??= error;
+        failure ??= error instanceof Error ? error : new Error(String(error));
       })
       // Not before the looks at boundaries that came meanwhile are over.
       .finally(() => {

@@ -113,6 +113,14 @@ export class Fleet {
     return runControllerOnce(this.config, options);
   }
 
+  /** A run that ends in the declared state without complaint; throws what it said otherwise. */
+  async converge(options?: RunOptions): Promise<ControllerRun> {
+    const ended = await this.once(options);
+    if (ended.code === 0 && ended.stderr === '') return ended;
+    const log = ended.log.map(({ level, msg, code }) => `${level} ${msg} ${code ?? ''}`).join('\n');
+    throw new Error(`the run ended with ${ended.code ?? 'SIGKILL'}: ${ended.stderr}\n${log}`);
+  }
+
   quorate(...args: string[]): Promise<Ended> {
     return run(...quorateArguments(args), { env: { ...cleanEnvironment(), QUORATE_CONFIG: this.config } });
   }

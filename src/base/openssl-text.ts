@@ -13,15 +13,16 @@ export function readableOpenssl(text: string): string {
   let result = '';
   for (const match of text.matchAll(entry)) {
     const said = sayingOf(match[1] ?? '', (match[2] ?? '').trim());
-    const between = text.slice(end, match.index);
+    result += text.slice(end, match.index);
     end = match.index + match[0].length;
-    result += between;
     // A failure is often queued twice.
     if (seen.includes(said)) continue;
-    result += seen.length > 0 && between === '' ? `; ${said}` : said;
+    result += seen.length > 0 ? `; ${said}` : said;
     seen.push(said);
   }
-  return seen.length === 0 ? text : result + text.slice(end);
+  const rest = text.slice(end);
+  if (seen.length === 0 || rest === '') return result + rest;
+  return `${result}${/^[.,:;)]/.test(rest) ? '' : ' '}${rest}`;
 }
 
 function sayingOf(library: string, reason: string): string {

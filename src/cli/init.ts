@@ -14,6 +14,7 @@ import { type HostInput, type HostLayout, isLoopback, layOutHosts, loopbackHosts
 import { commitAll } from './init/repository.ts';
 import { scaffold } from './init/scaffold.ts';
 import { agentYaml, clusterYaml, controllerYaml } from './init/templates.ts';
+import { shellWord } from './shell-word.ts';
 
 export { defaultVersion } from './init/default-version.ts';
 export { type HostInput, parseHost } from './init/hosts.ts';
@@ -113,11 +114,6 @@ ${names.map((name) => `  quorate agent --config ${shellWord(join(target, 'agents
 Then look, and change the cluster by a commit in ${join(target, 'repo')}:
   quorate status --config ${shellWord(join(target, 'controller.yaml'))}
 `;
-}
-
-/** As a POSIX shell takes it for one word. */
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function checkName(cluster: string): void {

@@ -6,8 +6,10 @@ import type { ApplyOptions } from './apply.ts';
 import type { BackupOptions } from './backup-create.ts';
 import type { EtcdctlOptions } from './etcdctl.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import type { FleetClientOptions } from './fleet/client.ts';
 import type { HistoryOptions } from './history.ts';
 import type { HostOptions } from './hosts.ts';
+import { defaultVersion } from './init/default-version.ts';
 import type { PlanOptions } from './plan.ts';
 import type { StatusOptions } from './status.ts';
 import { errorText, processTerminal as terminal } from './terminal.ts';
@@ -39,22 +41,67 @@ function run<A extends unknown[]>(work: (...args: A) => Promise<number>): (...ar
 
 command('init', 'scaffold a fleet: Git repository, configuration, certificates')
   .argument('<dir>', 'a new or empty folder')
-  .option('--cluster <name>', 'name of the first cluster')
-  .option('--version <version>', 'etcd release')
+  .option('--cluster <name>', 'name of the first cluster; default orders')
+  .option('--version <version>', `etcd release; default ${defaultVersion}`)
   .option(
     '--host <name=ip:port>',
-    'a host and the port of its agent; repeat for each',
-    (value: string, all: string[]) => [...all, value],
-    [],
+    'a host and the port of its agent; repeat for each; none: three on 127.0.0.1',
+    (value: string, all: string[] | undefined) => [...(all ?? []), value],
   )
   .action(
-    run(async (dir: string, options: { cluster?: string; version?: string; host: string[] }) => {
+    run(async (dir: string, options: { cluster?: string; version?: string; host?: string[] }) => {
       const { init, parseHost } = await import('./init.ts');
       return init(
-        { dir, cluster: options.cluster, version: options.version, hosts: options.host.map(parseHost) },
+        { dir, cluster: options.cluster, version: options.version, hosts: options.host?.map(parseHost) },
         { write: terminal.out },
       );
     }),
+  );
+
+const fleet = command('fleet', 'add hosts to a fleet, renew its certificates, make them for applications');
+fleet
+  .command('add')
+  .description('certificate and configuration of one more agent')
+  .argument('<dir>', 'folder that init made')
+  .requiredOption('--host <name=ip:port>', 'the host and the port of its agent', once)
+  .action(
+    run(async (dir: string, options: { host: string }) =>
+      (await import('./fleet.ts')).fleetAddCommand(dir, options, terminal),
+    ),
+  );
+fleet
+  .command('list')
+  .description('certificates of agents, controller and operator, with their ends')
+  .argument('<dir>', 'folder that init made')
+  .addOption(format('text', 'json'))
+  .action(
+    run(async (dir: string, options: { format: 'text' | 'json' }) =>
+      (await import('./fleet.ts')).fleetListCommand(dir, options, terminal),
+    ),
+  );
+fleet
+  .command('renew')
+  .description('renew those that are past two thirds of their life')
+  .argument('<dir>', 'folder that init made')
+  .option('--all', 'renew the others too')
+  .action(
+    run(async (dir: string, options: { all?: boolean }) =>
+      (await import('./fleet.ts')).fleetRenewCommand(dir, options, terminal),
+    ),
+  );
+fleet
+  .command('client')
+  .description('client certificate of a cluster, for an application')
+  .argument('[dir]', 'folder that init made, with controller.yaml in it')
+  .addOption(config())
+  .addOption(cluster())
+  .requiredOption('--name <name>', 'common name: the user in etcd, and the name of the files')
+  .option('--out <folder>', 'where to write ca.pem, NAME.pem and NAME.key; default here')
+  .option('--validity <duration>', 'how long it lasts, such as 12h or 90d; default 90d')
+  .action(
+    run(async (dir: string | undefined, options: FleetClientOptions) =>
+      (await import('./fleet/client.ts')).fleetClient(dir, options, terminal),
+    ),
   );
 
 command('agent', 'serve one host: its etcd processes, data and keys')
@@ -166,6 +213,7 @@ command('logs', "the end of a member's log")
 const binaries = command('binaries', 'etcd releases on this host');
 binaries
   .command('list')
+  .description('what can be started without fetching')
   .addOption(format('text', 'json'))
   .action(
     run(async (options: { format: 'text' | 'json' }) =>
@@ -174,6 +222,7 @@ binaries
   );
 binaries
   .command('fetch')
+  .description('make a release ready and say where it is')
   .argument('<version>')
   .addOption(format('text', 'json'))
   .action(
@@ -190,6 +239,12 @@ command('demo', 'three to five hosts on loopback, a Git repository, and a tour o
       (await import('./demo.ts')).demoCommand(options, terminal),
     ),
   );
+
+/** For options that mean one thing: of two, commander would take the last. */
+function once(value: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('give it once');
+  return value;
+}
 
 function count(low: number, high: number): (value: string) => number {
   return (value) => {

@@ -42,6 +42,7 @@ export interface Pass {
 /** observe → plan → apply → record, once. Throws only for faults outside of the run, for example a full disk. */
 export async function reconcile(input: ReconcileInput): Promise<Pass> {
   const { spec, sight, commit } = input;
+  await recoverJournal(input);
   const live = await observe(spec, sight);
   const made = plan(spec, live, commit);
   input.onPlan?.(made, live);
@@ -62,7 +63,6 @@ async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
   const journal = await openJournal(input.stateDir, spec.name);
   // Starting a stopped member or renewing a leaf needs no store, so a store that is away does not prevent it.
   if (made.steps.some((step) => !actionsWithoutBackup.has(step.action))) await checkStore(sight.store);
-  await recoverJournal(input, log);
   const record = (outcome: RunRecord['outcome'], steps: Outcome['steps'], error?: QuorateError): RunRecord => ({
     formatVersion: '1.0',
     cluster: spec.name,
@@ -114,14 +114,14 @@ async function checkStore(store: ObjectStore): Promise<void> {
 }
 
 /** Files what is left of a run whose process died. */
-async function recoverJournal(input: ReconcileInput, log: Logger): Promise<void> {
+async function recoverJournal(input: ReconcileInput): Promise<void> {
   try {
     const journal = await openJournal(input.stateDir, input.spec.name);
     const left = await journal.recover(input.sight.store);
     if (left !== undefined)
-      log.warn({ startedAtMs: left.startedAtMs, steps: left.steps.length }, 'an earlier run was interrupted');
+      input.log.warn({ startedAtMs: left.startedAtMs, steps: left.steps.length }, 'an earlier run was interrupted');
   } catch (error) {
-    log.warn({ error: describeError(error) }, 'the record of an earlier run could not be stored yet');
+    input.log.warn({ error: describeError(error) }, 'the record of an earlier run could not be stored yet');
   }
 }
 

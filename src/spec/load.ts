@@ -102,7 +102,7 @@ const otherFile: Finding = {
   code: 'not-a-cluster',
   summary: 'This file is no cluster spec',
   detail:
-    'Found neither "apiVersion: quorate.dev/v1" nor "kind: EtcdCluster", so nothing else in it was checked. If it is meant to be a cluster spec, begin it with these two lines. If not, keep it apart: the folder of the specs (`git.path` in controller.yaml) holds nothing else, and `quorate validate` wants that folder alone. Configurations of agents and controller are checked when they start.',
+    'Found neither "apiVersion: quorate.dev/v1" nor "kind: EtcdCluster". If it is meant to be one, begin it with these two lines. Else keep it out of the folder of the specs (git.path in controller.yaml, repo/clusters after `quorate init`), and validate that folder alone.',
   pointer: '',
 };
 

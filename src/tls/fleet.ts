@@ -85,7 +85,7 @@ export async function renewFleetCertificate(
 }
 
 /** `controller`, `operator` or `agent/NAME`: whose certificate it is. Throws `not-of-the-fleet`, `not-pem`. */
-export function fleetPartOf(certificate: string): string {
+function fleetPartOf(certificate: string): string {
   const { sans, subject } = parseCertificate(certificate);
   const [uri, another] = sans.filter((name) => name.startsWith('quorate:'));
   const part = /^quorate:\/\/(controller|operator|agent\/[a-z0-9-]{1,63})$/.exec(uri ?? '')?.[1];

@@ -57,13 +57,13 @@ describe.skipIf(skipReason('v36') !== undefined)('a crash', () => {
     );
 
     test('there were no other boundaries, and history knows of every death', async () => {
+      const { runs } = await fleet.json<{ runs: readonly { outcome: string }[] }>('history', '--limit', '1000');
+      expect(runs.filter(({ outcome }) => outcome === 'interrupted')).toHaveLength(kills);
       for (const members of [5, 3]) {
         await declare(members);
         const { code, boundaries } = await fleet.once();
         expect({ code, boundaries: boundaries.length }).toEqual({ code: 0, boundaries: boundariesOfAChange });
       }
-      const { runs } = await fleet.json<{ runs: readonly { outcome: string }[] }>('history', '--limit', '1000');
-      expect(runs.filter(({ outcome }) => outcome === 'interrupted')).toHaveLength(kills);
     });
   });
 

@@ -5,8 +5,8 @@ import type { KeyWriter } from '../../src/cli/demo/key-writer.ts';
 import { type Minor, skipReason } from '../support/binaries.ts';
 import { archivesOf, expectMembers, expectNoKeyLost } from './support/checks.ts';
 import { Fleet } from './support/fleet.ts';
-import { expectClosedToStrangers } from './support/strangers.ts';
 import { watchSteps } from './support/steps.ts';
+import { expectClosedToStrangers } from './support/strangers.ts';
 
 const three = ['a', 'b', 'c'];
 const five = [...three, 'd', 'e'];

@@ -193,11 +193,12 @@ describe('the README', () => {
   });
 });
 
-describe.skipIf(missingRelease !== undefined)('the first cluster of the README', () => {
+describe('the first cluster of the README', () => {
   let folder = '';
   let shell: Shell | undefined;
 
   beforeAll(async () => {
+    if (missingRelease !== undefined) return;
     folder = await realpath(await mkdtemp(join(tmpdir(), 'quorate-readme-')));
     const lib = join(folder, 'lib');
     const bin = join(folder, 'bin');
@@ -216,11 +217,13 @@ describe.skipIf(missingRelease !== undefined)('the first cluster of the README',
   afterAll(async () => {
     // The agents first: they would start their members again.
     await shell?.kill();
+    if (folder === '') return;
     for (const pid of await membersUnder(folder)) process.kill(pid, 'SIGKILL');
     await rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
 
-  test('does what the README says, command by command', async () => {
+  test('does what the README says, command by command', async (context) => {
+    if (missingRelease !== undefined) return context.skip(missingRelease);
     if (shell === undefined) throw new Error('there is no shell');
     for (const { script, isRepeated, shown } of acts) {
       let output = await shell.run(script);

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chown, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { QuorateError, systemErrorCode } from '../../base/errors.ts';
+import { QuorateError } from '../../base/errors.ts';
 import { readFileIfExists, replaceFile, syncFolder } from '../../base/files.ts';
 import type { CertificateAndKey } from '../../tls/fleet.ts';
 
@@ -42,12 +42,7 @@ export async function replacePair(
   };
   await write(`${path}.key.new`, pair.key, keyMode);
   await write(`${path}.crt.new`, pair.certificate, certificateMode);
-  if (former.key === undefined) await rm(`${path}.key.previous`, { force: true });
-  // A pair that does not fit is no pair to go back to; the one before it stays.
-  else if (isPair({ certificate: former.certificate, key: former.key }))
-    await write(`${path}.key.previous`, former.key, keyMode);
-  if (former.key === undefined || isPair({ certificate: former.certificate, key: former.key }))
-    await write(`${path}.crt.previous`, former.certificate, certificateMode);
+  await keepFormer(path, former, write);
   await rename(`${path}.key.new`, `${path}.key`);
   await rename(`${path}.crt.new`, `${path}.crt`);
   await syncFolder(dirname(path));
@@ -62,41 +57,14 @@ export async function replacePair(
   });
 }
 
-/** Makes files that must not exist yet, all of them or none. Throws `file-exists`. */
-export async function createFiles(
-  files: readonly { readonly path: string; readonly content: string; readonly mode: number }[],
+/** A pair that does not fit is nothing to go back to: then the one before it stays. */
+async function keepFormer(
+  path: string,
+  { certificate, key }: { readonly certificate: string; readonly key: string | undefined },
+  write: (file: string, content: string, mode: number) => Promise<void>,
 ): Promise<void> {
-  const there: string[] = [];
-  for (const { path } of files) if (await exists(path)) there.push(path);
-  if (there.length > 0) throw fileExists(there);
-  const made: string[] = [];
-  try {
-    for (const { path, content, mode } of files) {
-      made.push(path);
-      await replaceFile(path, content, mode);
-    }
-  } catch (error) {
-    for (const path of made) await rm(path, { force: true });
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function fileExists(paths: readonly string[]): QuorateError {
-  return new QuorateError({
-    code: 'file-exists',
-    kind: 'invalid',
-    operation: 'write a certificate',
-    summary: `nothing is overwritten, and there is already: ${paths.join(', ')}`,
-    remedy: 'Name another folder or another name, or take these files away first.',
-  });
+  if (key !== undefined && !isPair({ certificate, key })) return;
+  if (key === undefined) await rm(`${path}.key.previous`, { force: true });
+  else await write(`${path}.key.previous`, key, keyMode);
+  await write(`${path}.crt.previous`, certificate, certificateMode);
 }

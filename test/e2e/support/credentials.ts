@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/base/clock.ts';
-import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
 import { issueClientCredentials } from '../../../src/tls/client-credentials.ts';
+import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
 import type { ClientCredentials } from '../../../src/tls/keystore.ts';
 import { readPassphrase } from '../../../src/tls/passphrase.ts';
 

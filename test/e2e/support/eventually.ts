@@ -1,5 +1,5 @@
-import { describeError } from '../../../src/base/errors.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import { describeError } from '../../../src/base/errors.ts';
 import { waitUntil } from '../../../src/base/wait.ts';
 
 /** Repeats a check until it does not throw; after `timeoutMs` its last complaint is the error. */

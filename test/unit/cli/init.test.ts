@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadAgentConfig } from '../../../src/agent/config.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
@@ -274,4 +274,15 @@ describe('where it goes', () => {
 test('the default release is the newest patch of its minor, and nothing is known against it', () => {
   expect(Object.values(latestPatches)).toContain(defaultVersion);
   expect(assessRelease(defaultVersion).severity).toBe('none');
+});
+
+test('nobody is told to raise the version of a running cluster, and the help names the defaults', async () => {
+  await run();
+  const spec = await readFile(join(dir, 'repo', 'clusters', 'orders.yaml'), 'utf8');
+  expect(spec).not.toContain('Raise it');
+  expect(spec).toContain('does not change the version of a running cluster');
+  const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+  const help = execFileSync(process.execPath, ['--import', 'tsx', main, 'init', '--help'], { encoding: 'utf8' });
+  expect(help).not.toContain('default: []');
+  expect(help).toContain(`etcd release; default ${defaultVersion}`);
 });

@@ -91,3 +91,28 @@ test('a file larger than 256 KiB is refused without reading all of it', async ()
   expect(code).toBe(3);
   expect(text).toContain('[document-too-large]\n  Found more than 262144 bytes');
 });
+
+test('a file that is plainly something else is one finding, and hides none of a spec', async () => {
+  await mkdir(join(folder, 'agents'));
+  await writeFile(join(folder, 'agents/a.yaml'), '# The agent.\nname: a\nlisten: 10.0.0.11:7001\ndataDir: /srv\n');
+  await writeFile(join(folder, 'controller.yaml'), 'git: { url: ./repo }\nstate: ./state\n');
+  await writeFile(join(folder, 'map.yml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: orders }\n');
+  await writeFile(join(folder, 'orders.yaml'), goodSpec);
+  const { code, text } = await run('.');
+  expect(code).toBe(3);
+  expect(text.split('\n').filter((line) => line.includes(': error: '))).toEqual([
+    'agents/a.yaml:2:1: error: This file is no cluster spec [not-a-cluster]',
+    'controller.yaml:1:1: error: This file is no cluster spec [not-a-cluster]',
+    'map.yml:1:1: error: This file is no cluster spec [not-a-cluster]',
+  ]);
+  expect(text).toContain('4 files, 1 valid cluster, 3 errors, 0 warnings\n');
+});
+
+test('a spec that lost its first lines, or one of them, is still a spec', async () => {
+  await writeFile(join(folder, 'a.yaml'), changed('apiVersion: quorate.dev/v1\nkind: EtcdCluster\n', ''));
+  await writeFile(join(folder, 'b.yaml'), changed('kind: EtcdCluster\n', '').replace('name: orders', 'name: two'));
+  await writeFile(join(folder, 'c.yaml'), 'kind: EtcdCluster\n');
+  const { text } = await run('.');
+  expect(text).not.toContain('[not-a-cluster]');
+  for (const file of ['a', 'b', 'c']) expect(text).toMatch(new RegExp(`^${file}\\.yaml:.*\\[missing-key\\]$`, 'm'));
+});

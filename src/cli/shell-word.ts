@@ -1,0 +1,4 @@
+/** A text as a POSIX shell takes it for one word. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -26,11 +26,7 @@ export async function settleRecord(spec: ClusterSpec, live: LiveState, store: Ob
 }
 
 /** Undefined: nothing may be written. */
-export function settledRecord(
-  spec: ClusterSpec,
-  live: LiveState,
-  previous: ClusterRecord | null,
-): ClusterRecord | undefined {
+function settledRecord(spec: ClusterSpec, live: LiveState, previous: ClusterRecord | null): ClusterRecord | undefined {
   if (!live.etcd.known) return undefined;
   const { clusterId, members } = live.etcd.value;
   if (previous?.clusterId !== undefined && previous.clusterId !== null && previous.clusterId !== clusterId)

@@ -10,7 +10,7 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /** What a duration may look like in a file that people write. */
-export const durationPattern = '^([0-9]{1,9})(ms|s|m|h|d|w|y)$';
+const durationPattern = '^([0-9]{1,9})(ms|s|m|h|d|w|y)$';
 
 /** `15m`, `90d`, `5y` → milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {

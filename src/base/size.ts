@@ -7,7 +7,7 @@ const unitBytes: Readonly<Record<string, number>> = {
 };
 
 /** What a size may look like in a file that people write. */
-export const sizePattern = '^([0-9]{1,9})(B|KiB|MiB|GiB|TiB)$';
+const sizePattern = '^([0-9]{1,9})(B|KiB|MiB|GiB|TiB)$';
 
 /** `8GiB` → bytes; undefined for anything else. */
 export function parseSize(text: string): number | undefined {

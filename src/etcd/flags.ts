@@ -5,7 +5,7 @@ import { flagInventory, flagsOfRelease, nameInRelease } from './flag-inventory.t
 import { ownedFlagReason } from './owned-flags.ts';
 import { hasFeatureGates, minorOf } from './releases.ts';
 
-export { checkFlags, type FlagProblem } from './flag-check.ts';
+export { checkFlags } from './flag-check.ts';
 
 /**
  * Every flag of a member by the name that its release takes, without dashes, except what the agent

@@ -1,10 +1,10 @@
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/log.ts';
-import type { Binaries } from '../../src/etcd/binaries.ts';
-import { createBinaries } from '../../src/etcd/binaries.ts';
 import { userCacheDir } from '../../src/etcd/binaries/cache-dir.ts';
 import type { BinarySourceName } from '../../src/etcd/binaries/source.ts';
 import { isBinarySource } from '../../src/etcd/binaries/source.ts';
+import type { Binaries } from '../../src/etcd/binaries.ts';
+import { createBinaries } from '../../src/etcd/binaries.ts';
 import wanted from './releases.json' with { type: 'json' };
 
 /** Minors of etcd that tests run on. */
@@ -42,10 +42,6 @@ async function lookForReleases(): Promise<Record<Minor, string | null>> {
     return atHand.has(version) ? version : null;
   };
   return { v34: look('v34'), v35: look('v35'), v36: look('v36') };
-}
-
-export function availableRelease(minor: Minor): string | null {
-  return releases[minor];
 }
 
 /** Why tests on this minor cannot run here; undefined when they can, and in CI, where they must. */

@@ -1,4 +1,4 @@
-import { QuorateError, describeError } from '../../src/base/errors.ts';
+import { describeError, QuorateError } from '../../src/base/errors.ts';
 import { fetchingBinaries } from './binaries.ts';
 import wanted from './releases.json' with { type: 'json' };
 

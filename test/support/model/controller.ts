@@ -4,7 +4,7 @@ import { storeUnreachable } from '../../../src/backup/store-errors.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { type Pass, reconcile } from '../../../src/controller/reconcile.ts';
-import type { Coordination, Lease } from '../../../src/coordination/coordination.ts';
+import type { Lease } from '../../../src/coordination/coordination.ts';
 import type { Sight } from '../../../src/observe/sight.ts';
 import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
 import { agentModel } from './agent-model.ts';
@@ -89,10 +89,6 @@ export class ModelController {
 }
 
 /** Leases of a world: every one has a higher epoch than the one before. A dead holder holds nothing. */
-export function modelCoordination(world: ModelWorld): Coordination {
-  return { tryAcquire: async () => nextLease(world) };
-}
-
 export function nextLease(world: ModelWorld): Lease {
   world.state.epoch += 1;
   return {

@@ -115,7 +115,7 @@ export function probeModel(state: WorldState, calls: Calls): MemberProbe {
   };
 }
 
-export function hostAt(state: WorldState, clientUrl: string): HostState | undefined {
+function hostAt(state: WorldState, clientUrl: string): HostState | undefined {
   return Object.values(state.hosts).find(
     (host) => (host.member.process?.flags ?? host.member.request?.flags)?.['advertise-client-urls'] === clientUrl,
   );

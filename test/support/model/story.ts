@@ -65,13 +65,13 @@ function resolve(short: ShortSpec, formedId: string): ShortSpec {
 }
 
 /** The plan for a commit at this moment; nothing is changed. */
-export async function planOf(world: ModelWorld, short: ShortSpec, stateDir: string): Promise<Plan> {
+async function planOf(world: ModelWorld, short: ShortSpec, stateDir: string): Promise<Plan> {
   const spec = modelSpec(short);
   const { sight } = new ModelController(world.fork(), nextLease(world), { stateDir });
   return plan(spec, await observe(spec, sight), commitOf(spec));
 }
 
-export function planText({ changes, steps, refusals, waits, warnings }: Plan): string {
+function planText({ changes, steps, refusals, waits, warnings }: Plan): string {
   const lines = [
     ...changes.map(({ path, live, desired }) => `change ${path}: ${valueText(live)} → ${valueText(desired)}`),
     ...steps.map((step) => {

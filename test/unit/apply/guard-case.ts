@@ -22,7 +22,7 @@ export function step(action: Step['action'], target: string, more: Partial<Step>
   return { id: '1', action, target, reason: 'test', risk: 'none', requires: [], ensures: [], detail: {}, ...more };
 }
 
-export function memberId(live: LiveState, host: string): string {
+function memberId(live: LiveState, host: string): string {
   const members = live.etcd.known ? live.etcd.value.members : [];
   return members.find((member) => member.host === host)?.id ?? '';
 }
@@ -31,11 +31,11 @@ export const remove = (host: string) => (live: LiveState) =>
   step('remove-member', host, { detail: { memberId: memberId(live, host) } });
 export const add = (host: string, peerUrl = `https://10.0.0.${host === 'd' ? 14 : 15}:2380`) =>
   step('add-learner', host, { detail: { peerUrl } });
-export const words = { bootstrapId: 'first', token: 'token', initialCluster: 'a=https://10.0.0.11:2380' };
+const words = { bootstrapId: 'first', token: 'token', initialCluster: 'a=https://10.0.0.11:2380' };
 export const bootstrap = step('bootstrap-cluster', 'orders', { detail: words });
 export const declared: Partial<ShortSpec> = { bootstrap: 'first' };
 export const operation = { type: 'bootstrap' as const, ...words, hosts: ['a'], commit: 'c0ffee0', startedAtMs: 1 };
-export const backup = {
+const backup = {
   name: '2026-11-20T12:00:00Z-000000',
   takenAtMs: 1,
   etcdVersion: '3.5.33',

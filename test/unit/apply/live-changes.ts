@@ -5,16 +5,16 @@ import type { LiveCluster, LiveHost, LiveMember, LiveState } from '../../../src/
 /** One thing that is different about a live state. */
 export type Change = (live: LiveState) => LiveState;
 
-export const inCluster =
+const inCluster =
   (change: (cluster: LiveCluster) => LiveCluster): Change =>
   (live) =>
     live.etcd.known ? { ...live, etcd: known(change(live.etcd.value)) } : live;
-export const onMember = (host: string, change: (member: LiveMember) => LiveMember): Change =>
+const onMember = (host: string, change: (member: LiveMember) => LiveMember): Change =>
   inCluster((cluster) => ({
     ...cluster,
     members: cluster.members.map((member) => (member.host === host ? change(member) : member)),
   }));
-export const onHost =
+const onHost =
   (name: string, change: (host: LiveHost) => LiveHost): Change =>
   (live) => ({ ...live, hosts: live.hosts.map((host) => (host.name === name ? change(host) : host)) });
 export const sick = (host: string): Change => onMember(host, (member) => ({ ...member, health: unknown('no answer') }));

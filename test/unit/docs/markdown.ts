@@ -16,7 +16,7 @@ export function readPage(page: string): string {
 }
 
 /** The text without fenced blocks, whose brackets and hashes mean something else. */
-export function proseOf(text: string): string {
+function proseOf(text: string): string {
   return text.replaceAll(/^( *)```[\s\S]*?^\1```/gm, '');
 }
 

@@ -111,6 +111,9 @@ function commandsOf(
       headers: { [epochHeader]: String(fence.epoch), [runHeader]: fence.runId },
     })) as T;
   return {
+    claim: async () => {
+      await post('claim', {});
+    },
     writeTrust: async (body) => {
       await post('write-trust', body);
     },

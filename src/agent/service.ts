@@ -28,6 +28,7 @@ export interface ServiceParts {
 
 /** The bodies by command, which the server has checked against the schemas of the same names. */
 interface Bodies {
+  readonly claim: object;
   readonly 'write-trust': TrustRequest;
   readonly 'create-csr': CsrRequest;
   readonly 'install-certificate': InstallCertificateRequest;
@@ -41,6 +42,7 @@ type Handlers = { readonly [Name in CommandName]: (member: Member, body: Bodies[
 
 /** What each command does to a member, and how its result looks in JSON. */
 const handlers: Omit<Handlers, 'fetch-binary'> = {
+  claim: async () => ({}),
   'write-trust': async (member, body) => {
     await member.tls.writeTrust(body);
     return {};

@@ -45,6 +45,7 @@ export const startSchema = {
 
 /** By command, as it stands in the path. */
 export const commandSchemas = {
+  claim: { type: 'object', additionalProperties: false, properties: {} },
   'write-trust': {
     type: 'object',
     additionalProperties: false,

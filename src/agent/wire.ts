@@ -165,6 +165,8 @@ export interface Fence {
 }
 
 export interface AgentCommands {
+  /** Does nothing but raise the fence: from now on an older run is turned away. */
+  claim(): Promise<void>;
   /** Replaces the trust file. An empty or unreadable bundle is refused. */
   writeTrust(request: TrustRequest): Promise<void>;
   /** Makes a new key on the host, kept beside the one in use, and gives a CSR for it (PEM). */

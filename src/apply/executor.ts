@@ -6,7 +6,7 @@ import type { LiveState } from '../observe/live-state.ts';
 import { observe } from '../observe/observe.ts';
 import type { Sight } from '../observe/sight.ts';
 import { fingerprintOf } from '../plan/fingerprint.ts';
-import type { Plan, Step } from '../plan/plan.ts';
+import type { Action, Plan, Step } from '../plan/plan.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 import { guard } from './guards.ts';
 import { settleRecord } from './settle-record.ts';
@@ -59,15 +59,43 @@ export async function applyPlan(input: ApplyInput): Promise<Outcome> {
   const run = new Run(input);
   let live = await observe(spec, sight);
   if (fingerprintOf(spec, live) !== plan.fingerprint) return run.end('stale', staleError(plan));
+  const fence = await raiseFence(input, live);
+  if (fence !== undefined) return run.end('failed', fence);
+  let failed: QuorateError | undefined;
   for (const step of plan.steps) {
     const reason = input.lease.lost.aborted ? 'the lease was lost' : input.shouldStop();
     if (reason !== undefined) return run.end('superseded', interrupted(plan, reason));
     if (run.steps.length > 0) live = await observe(spec, sight);
+    const isIndependent = independent.has(step.action);
+    // One host that cannot be started or given its leaf must not keep the others from theirs.
+    if (failed !== undefined && !isIndependent) break;
     const error = await run.step(step, live);
-    if (error !== undefined) return run.end('failed', error);
+    failed ??= error;
+    if (error !== undefined && !isIndependent) break;
   }
-  return run.end('done');
+  return failed === undefined ? run.end('done') : run.end('failed', failed);
 }
+
+/**
+ * Tells every reachable agent of this run before its first step, so that an older one is found out by its guards
+ * even where it would go straight to etcd. Gives the error when we are the older one.
+ */
+async function raiseFence(input: ApplyInput, live: LiveState): Promise<QuorateError | undefined> {
+  const { sight, lease, runId, spec } = input;
+  const claims = live.hosts
+    .filter((host) => host.facts.known)
+    .map((host) => sight.agent(host).commands(spec.name, { epoch: lease.epoch, runId }).claim());
+  for (const claim of await Promise.allSettled(claims)) {
+    if (claim.status === 'fulfilled') continue;
+    const error: unknown = claim.reason;
+    // An agent that went away is dealt with by the step that needs it.
+    if (error instanceof QuorateError && error.code === 'stale-epoch') return error;
+  }
+  return undefined;
+}
+
+/** Steps of one host that nothing on another host depends on. */
+const independent: ReadonlySet<Action> = new Set(['start-member', 'issue-certificate']);
 
 class Run {
   readonly steps: StepResult[] = [];
@@ -110,7 +138,7 @@ class Run {
   async #act(step: Step, live: LiveState): Promise<void> {
     const { spec, sight, lease, runId, onEvent, plan } = this.#input;
     const log = this.#input.log.child({ step: step.id, action: step.action, target: step.target });
-    guard({ step, spec, live, backup: this.#backup });
+    guard({ step, spec, live, backup: this.#backup, epoch: lease.epoch });
     const module = stepModules[step.action];
     const context = {
       spec,

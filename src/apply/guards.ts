@@ -1,28 +1,13 @@
-import { QuorateError } from '../base/errors.ts';
-import {
-  isHealthy,
-  type LiveCluster,
-  type LiveHostFacts,
-  type LiveMember,
-  type LiveState,
-} from '../observe/live-state.ts';
-import type { Step } from '../plan/plan.ts';
-import type { ClusterSpec } from '../spec/cluster-spec.ts';
+import { isHealthy, type LiveCluster, type LiveMember } from '../observe/live-state.ts';
+import { guardBootstrap } from './guard-bootstrap.ts';
+import { facts, type GuardInput, refuse } from './guard-input.ts';
 
 /**
  * The invariants, checked at the moment of acting against what is really there. They do not trust the
- * planner and share no code with it: a wrong plan must fail here.
+ * planner and share no code with it: a wrong plan must fail here. Throws QuorateError of kind `refused`.
  */
-export interface GuardInput {
-  readonly step: Step;
-  readonly spec: ClusterSpec;
-  readonly live: LiveState;
-  /** The verified backup of this very run, and the cluster it was taken of. */
-  readonly backup: { readonly name: string; readonly clusterId: string } | null;
-}
-
-/** Throws QuorateError of kind `refused` when the step must not be done. */
 export function guard(input: GuardInput): void {
+  fenced(input);
   switch (input.step.action) {
     case 'backup':
       cluster(input);
@@ -63,14 +48,16 @@ export function guard(input: GuardInput): void {
   }
 }
 
-function refuse(input: GuardInput, code: string, summary: string): never {
-  throw new QuorateError({
-    code,
-    kind: 'refused',
-    operation: `guard ${input.step.action} ${input.step.target}`,
-    summary,
-    remedy: 'Nothing was done. Look at `quorate status`; the next loop plans from what is then there.',
-  });
+/** Invariant 6, also for what goes straight to etcd: no agent has heard of a newer run. */
+function fenced(input: GuardInput): void {
+  for (const host of input.live.hosts) {
+    if (host.facts.known && host.facts.value.member.epoch > input.epoch)
+      refuse(
+        input,
+        'stale-epoch',
+        `${host.name} has seen epoch ${host.facts.value.member.epoch}, this run has ${input.epoch}`,
+      );
+  }
 }
 
 /** A quorum answers, and it is the cluster on record. */
@@ -111,14 +98,6 @@ function allHealthy(input: GuardInput, except?: string): void {
     refuse(input, 'not-healthy', `${sick.map((member) => member.name || member.id).join(', ')} is not healthy`);
 }
 
-function facts(input: GuardInput, host = input.step.target): LiveHostFacts {
-  const found = input.live.hosts.find((candidate) => candidate.name === host);
-  if (found === undefined) return refuse(input, 'host-unknown', `no host ${host} in the spec or on record`);
-  if (!found.facts.known)
-    return refuse(input, 'agent-unreachable', `the agent of ${host} does not answer (${found.facts.reason})`);
-  return found.facts.value;
-}
-
 /** Invariants 2 and 4: nobody else is down, and the rest is a quorum. A single member is its own outage. */
 function guardRestart(input: GuardInput): void {
   const all = voters(input);
@@ -138,6 +117,7 @@ function guardRestart(input: GuardInput): void {
 }
 
 function guardMoveLeader(input: GuardInput): void {
+  allHealthy(input);
   const to = voters(input).find((member) => member.host === input.step.detail.to);
   if (to === undefined) refuse(input, 'not-a-member', `${input.step.detail.to} runs no voter`);
   else if (!isHealthy(to)) refuse(input, 'not-healthy', `${input.step.detail.to} is not healthy`);
@@ -149,12 +129,15 @@ function guardAdd(input: GuardInput): void {
   const { members, clusterId } = cluster(input);
   const others = members.filter((member) => member.isLearner && !isTarget(input, member));
   if (others.length > 0) refuse(input, 'membership-change-in-progress', `learner ${others[0]?.id} is still joining`);
-  if (voters(input).length > input.spec.members)
-    refuse(input, 'too-many-members', `${voters(input).length} voters run, ${input.spec.members} are declared`);
   if (!input.spec.hosts.some((host) => host.name === input.step.target && !host.cordon))
     refuse(input, 'host-not-declared', `${input.step.target} is not a host of the spec, or it is cordoned`);
   if (voters(input).some((member) => isTarget(input, member)))
     refuse(input, 'already-a-member', `${input.step.target} runs a voter already`);
+  const isSwap = voters(input).some(
+    (member) => !input.spec.hosts.some((host) => host.name === member.host && !host.cordon),
+  );
+  if (voters(input).length > input.spec.members || (voters(input).length === input.spec.members && !isSwap))
+    refuse(input, 'too-many-members', `${voters(input).length} voters run, ${input.spec.members} are declared`);
   const { data } = facts(input).member;
   if (data.state === 'empty') return;
   const isOwn =
@@ -187,7 +170,12 @@ function othersHealthyOrGone(input: GuardInput, target: string): void {
 
 function hasLostItsDisk(input: GuardInput, member: LiveMember): boolean {
   return input.live.hosts.some(
-    (host) => host.name === member.host && host.facts.known && host.facts.value.member.data.state === 'empty',
+    (host) =>
+      !isHealthy(member) &&
+      host.name === member.host &&
+      host.facts.known &&
+      host.facts.value.member.data.state === 'empty' &&
+      host.facts.value.member.process.state !== 'running',
   );
 }
 
@@ -221,8 +209,12 @@ function guardArchive(input: GuardInput): void {
   const { members, clusterId } = cluster(input);
   const { data } = facts(input).member;
   if (data.state === 'empty') return;
-  if (data.clusterId !== undefined && data.clusterId !== clusterId)
-    refuse(input, 'hosts-not-empty', `the data on ${input.step.target} belongs to cluster ${data.clusterId}`);
+  if (data.clusterId !== clusterId)
+    refuse(
+      input,
+      'hosts-not-empty',
+      `the data on ${input.step.target} belongs to ${data.clusterId ?? 'an unknown cluster'}`,
+    );
   const holder = members.find((member) =>
     data.memberId === undefined ? member.host === input.step.target : member.id === data.memberId,
   );
@@ -249,48 +241,4 @@ function guardIssue(input: GuardInput): void {
   if (!input.live.authorities.known) refuse(input, 'keystore-unknown', input.live.authorities.reason);
   if (!input.spec.hosts.some((host) => host.name === input.step.target))
     refuse(input, 'host-not-declared', `${input.step.target} is not a host of the spec`);
-}
-
-/** Invariant 5: the words, and every witness, looked at again now. */
-function guardBootstrap(input: GuardInput): void {
-  const { spec, step, live } = input;
-  if (!live.record.known) return refuse(input, 'store-unknown', `the record cannot be read (${live.record.reason})`);
-  if (!live.backups.known) return refuse(input, 'store-unknown', `backups cannot be listed (${live.backups.reason})`);
-  const record = live.record.value?.record;
-  const operation = record?.operation;
-  const resumes =
-    operation?.type === 'bootstrap' &&
-    operation.bootstrapId === step.detail.bootstrapId &&
-    operation.token === step.detail.token &&
-    operation.initialCluster === step.detail.initialCluster;
-  for (const host of spec.hosts) facts(input, host.name);
-  if (resumes) return;
-  const words = spec.bootstrap;
-  if (words?.id !== step.detail.bootstrapId || words?.from !== 'empty')
-    return refuse(input, 'bootstrap-not-declared', `the spec does not declare bootstrap ${step.detail.bootstrapId}`);
-  if (live.etcd.known) return refuse(input, 'hosts-not-empty', `cluster ${live.etcd.value.clusterId} is running`);
-  // Hosts out of the spec that do not answer are part of what the words give up; those in it must answer.
-  const witnesses = live.hosts.filter((host) => host.declared || host.facts.known || words.discardData === undefined);
-  const isUntouched = witnesses.every((host) => {
-    const { data, latched } = facts(input, host.name).member;
-    return data.state === 'empty' && latched === null;
-  });
-  if (operation !== undefined && operation !== null && !isUntouched)
-    return refuse(input, 'bootstrap-interrupted', `bootstrap ${operation.bootstrapId} is half done`);
-  const isGivenUp = (clusterId: string | null | undefined): boolean =>
-    clusterId === null || clusterId === undefined || clusterId === words.discardData;
-  if (record?.bootstrapIds.includes(words.id) === true)
-    refuse(input, 'bootstrap-id-used', `bootstrap ${words.id} has run before`);
-  if (!isGivenUp(record?.clusterId))
-    refuse(input, 'discard-not-confirmed', `cluster ${record?.clusterId} is on record`);
-  const backup = live.backups.value[0];
-  if (backup !== undefined && words.discardData === undefined)
-    refuse(input, 'discard-not-confirmed', `the store holds backup ${backup.name} of a cluster of this name`);
-  for (const host of witnesses) {
-    const { data, latched } = facts(input, host.name).member;
-    if (!isGivenUp(latched?.clusterId))
-      refuse(input, 'discard-not-confirmed', `${host.name} remembers cluster ${latched?.clusterId}`);
-    if (data.state === 'present' && (data.clusterId === undefined || data.clusterId !== words.discardData))
-      refuse(input, 'hosts-not-empty', `${host.name} holds data of ${data.clusterId ?? 'an unknown cluster'}`);
-  }
 }

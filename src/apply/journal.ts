@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listRuns, type RunRecord, writeRun } from '../backup/runs.ts';
 import type { ObjectStore } from '../backup/store.ts';
@@ -10,35 +10,48 @@ export interface Journal {
   write(run: RunRecord): Promise<void>;
   /** Puts the finished record into the store, where it is never rewritten. */
   finish(run: RunRecord, store: ObjectStore): Promise<void>;
-  /** Files the journal of a run whose process died, or whose record could not be stored, as it was left. */
-  recover(store: ObjectStore): Promise<RunRecord | undefined>;
 }
 
-export async function openJournal(stateDir: string, cluster: string): Promise<Journal> {
-  const folder = join(stateDir, 'runs');
-  const path = join(folder, `${cluster}.json`);
+export async function openJournal(stateDir: string, cluster: string, runId: string): Promise<Journal> {
+  const folder = folderOf(stateDir, cluster);
+  const path = join(folder, `${runId}.json`);
   await ensureFolder(folder);
-
-  async function file(run: RunRecord, store: ObjectStore): Promise<void> {
-    // An earlier try may have filed it and died before it removed the journal.
-    const { runs } = await listRuns(store, 10);
-    const isFiled = runs.some((other) => other.startedAtMs === run.startedAtMs && other.epoch === run.epoch);
-    if (!isFiled) await writeRun(store, run);
-    await rm(path, { force: true });
-  }
-
   return {
     write: (run) => replaceFile(path, JSON.stringify(run)),
     finish: async (run, store) => {
       await replaceFile(path, JSON.stringify(run));
-      await file(run, store);
-    },
-    recover: async (store) => {
-      const text = await readFileIfExists(path);
-      if (text === undefined) return undefined;
-      const run = JSON.parse(text) as RunRecord;
-      await file(run, store);
-      return run;
+      await file(path, run, store);
     },
   };
+}
+
+/** Files what is left of runs whose process died, or whose record could not be stored. Gives them, oldest first. */
+export async function recoverJournals(
+  stateDir: string,
+  cluster: string,
+  store: ObjectStore,
+): Promise<readonly RunRecord[]> {
+  const folder = folderOf(stateDir, cluster);
+  await ensureFolder(folder);
+  const left: RunRecord[] = [];
+  for (const name of (await readdir(folder)).filter((entry) => entry.endsWith('.json')).toSorted()) {
+    const text = await readFileIfExists(join(folder, name));
+    if (text === undefined) continue;
+    const run = JSON.parse(text) as RunRecord;
+    await file(join(folder, name), run, store);
+    left.push(run);
+  }
+  return left;
+}
+
+function folderOf(stateDir: string, cluster: string): string {
+  return join(stateDir, 'runs', cluster);
+}
+
+async function file(path: string, run: RunRecord, store: ObjectStore): Promise<void> {
+  // An earlier try may have filed it and died before it removed the journal.
+  const { runs } = await listRuns(store, 10);
+  const isFiled = runs.some((other) => other.startedAtMs === run.startedAtMs && other.epoch === run.epoch);
+  if (!isFiled) await writeRun(store, run);
+  await rm(path, { force: true });
 }

@@ -1,4 +1,5 @@
 import type { AgentCommands } from '../agent/wire.ts';
+import { settleAll } from '../base/settle.ts';
 import type { HostSpec, TrustDomain } from '../spec/cluster-spec.ts';
 import { memberNames } from '../tls/names.ts';
 import type { StepContext } from './step-module.ts';
@@ -8,7 +9,7 @@ const domains: readonly TrustDomain[] = ['peer', 'client'];
 /** Everything a host needs before a member can start on it: binary, trust, and certificates for both ports. */
 export async function provision(host: HostSpec, commands: AgentCommands, context: StepContext): Promise<void> {
   // Nothing of it depends on the rest but a leaf on its trust, so a cluster is ready as soon as its slowest part.
-  await Promise.all([
+  await settleAll<unknown>([
     commands.fetchBinary(context.spec.version),
     ...domains.map(async (domain) => {
       await commands.writeTrust({ domain, bundle: await trustBundle(domain, context) });

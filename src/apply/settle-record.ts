@@ -42,12 +42,13 @@ function settledRecord(spec: ClusterSpec, live: LiveState, previous: ClusterReco
   return {
     formatVersion: '1.0',
     cluster: spec.name,
-    clusterId: previous?.operation?.type === 'bootstrap' && !isWhole ? previous.clusterId : clusterId,
+    clusterId,
     bootstrapIds: [...new Set([...(previous?.bootstrapIds ?? []), ...bootstrapIds])],
     versions: [...new Set([...(previous?.versions ?? []), ...versions])],
     members: isWhole ? spec.members : (previous?.members ?? voters.length),
     hosts: placesOf(live, previous),
-    operation: isWhole ? null : (previous?.operation ?? null),
+    // A quorum answers, so the bootstrap is over; a member that is missing is an ordinary repair.
+    operation: null,
     lastRevision: isLeap(previous?.lastRevision ?? 0, lastRevision) ? lastRevision : (previous?.lastRevision ?? 0),
   };
 }

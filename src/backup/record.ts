@@ -23,6 +23,7 @@ const operation: object = exactly({
   token: text,
   initialCluster: text,
   hosts: list(text),
+  discardData: { anyOf: [{ type: 'null' }, text] },
   commit: text,
   startedAtMs: { type: 'integer', minimum: 0 },
 } satisfies Record<keyof RecordedOperation, object>);

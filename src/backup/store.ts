@@ -86,6 +86,8 @@ export interface RecordedOperation {
   /** `name=peerURL,…` */
   readonly initialCluster: string;
   readonly hosts: readonly string[];
+  /** Id of the cluster that the commit gave up; null when there was none. */
+  readonly discardData: string | null;
   readonly commit: string;
   readonly startedAtMs: number;
 }

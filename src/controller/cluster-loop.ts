@@ -23,6 +23,7 @@ export interface LoopEvents {
 
 const firstBackoffMs = 1000;
 const longestBackoffMs = 60_000;
+const longestRetryMs = 600_000;
 
 /**
  * Looks after one cluster: a pass at once when something changed, one every interval anyway, and with
@@ -53,17 +54,22 @@ export class ClusterLoop {
 
   /** A newer commit takes over between two steps of a run. */
   update(desired: DesiredCluster): void {
-    const isSame = desired.commit === this.#desired.commit && desired.isOrphaned === this.#desired.isOrphaned;
+    const isSame = desired.digest === this.#desired.digest && desired.isOrphaned === this.#desired.isOrphaned;
     this.#desired = desired;
     if (isSame) return;
     this.#failures = 0;
     this.#wake.abort();
   }
 
-  /** Ends after the step that is under way. */
-  async stop(): Promise<void> {
+  /** A run that is under way ends after its step; `stop` waits for it. */
+  requestStop(): void {
     this.#stopping.abort();
     this.#wake.abort();
+  }
+
+  /** Ends after the step that is under way. */
+  async stop(): Promise<void> {
+    this.requestStop();
     await this.#running;
     await this.#lease?.release();
     this.#lease = undefined;
@@ -84,7 +90,7 @@ export class ClusterLoop {
     const desired = this.#desired;
     if (desired.isOrphaned) return { type: 'orphaned' };
     if (desired.spec === undefined) return { type: 'no-spec' };
-    if (this.#corrections.isFighting(desired.commit)) return { type: 'fighting' };
+    if (this.#corrections.isFighting(desired.digest)) return { type: 'fighting' };
     try {
       const lease = await this.#acquire(desired.name);
       if (!lease.held) return { type: 'held', holder: lease.holder };
@@ -99,7 +105,7 @@ export class ClusterLoop {
         shouldStop: () => this.#reasonToStop(desired),
         onPlan: (plan, live) => this.#events.onPlan?.(desired.name, plan, live),
       });
-      if (pass.outcome?.outcome === 'done') this.#corrections.add(pass.plan, this.#world.clock.now());
+      if (pass.outcome?.outcome === 'done') this.#corrections.add(desired.digest, pass.plan, this.#world.clock.now());
       return { type: 'pass', pass };
     } catch (error) {
       return {
@@ -124,7 +130,7 @@ export class ClusterLoop {
 
   #reasonToStop(desired: DesiredCluster): string | undefined {
     if (this.#stopping.signal.aborted) return 'the controller is stopping';
-    return desired.commit === this.#desired.commit ? undefined : `commit ${this.#desired.commit.slice(0, 12)} is newer`;
+    return desired.digest === this.#desired.digest ? undefined : `commit ${this.#desired.commit.slice(0, 12)} is newer`;
   }
 
   /** Milliseconds until the next pass. */
@@ -140,7 +146,12 @@ export class ClusterLoop {
     if (needsAnother) return 0;
     // A refusal stands until the next commit or until the world changes by itself; looking hurts nobody.
     if (isWell) return intervalMs;
-    const backoffMs = Math.min(longestBackoffMs, intervalMs, firstBackoffMs * 2 ** Math.min(this.#failures, 10));
+    // A wait is cheap to look at again. A run that failed took a backup, so it is tried less and less often.
+    const longestMs =
+      result.type === 'pass' && result.pass.outcome?.outcome === 'failed'
+        ? longestRetryMs
+        : Math.min(longestBackoffMs, intervalMs);
+    const backoffMs = Math.min(longestMs, firstBackoffMs * 2 ** Math.min(this.#failures, 20));
     this.#failures++;
     return backoffMs;
   }

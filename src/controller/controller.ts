@@ -16,6 +16,7 @@ export async function runController(world: World, signal: AbortSignal, events: L
   const specs = await openSpecMemory(config.state);
   const loops = new Map<string, ClusterLoop>();
   let queue = Promise.resolve();
+  let newest: string | undefined;
 
   async function take(commit: string): Promise<void> {
     const desired = await specs.resolve(await repository.read(commit), true);
@@ -32,6 +33,18 @@ export async function runController(world: World, signal: AbortSignal, events: L
     }
   }
 
+  /** A full disk or a broken read passes; the commit must not be forgotten over it. */
+  async function takeUntilDone(commit: string): Promise<void> {
+    for (let failures = 0; commit === newest && !signal.aborted; failures++) {
+      try {
+        return await take(commit);
+      } catch (error) {
+        log.error({ commit, error: describeError(error) }, 'the commit cannot be used yet');
+      }
+      await clock.sleep(Math.min(60_000, 1000 * 2 ** Math.min(failures, 6)), signal).catch(() => undefined);
+    }
+  }
+
   const watch = watchRepository({
     repository,
     pollMs: config.git.pollMs,
@@ -39,10 +52,9 @@ export async function runController(world: World, signal: AbortSignal, events: L
     random: () => randomInt(2 ** 32) / 2 ** 32,
     onChange: (commit) => {
       log.info({ commit }, 'new commit');
+      newest = commit;
       // One after the other, and a commit that cannot be read leaves everything as it is.
-      queue = queue
-        .then(() => take(commit))
-        .catch((error: unknown) => log.error({ commit, error: describeError(error) }, 'the commit cannot be used'));
+      queue = queue.then(() => takeUntilDone(commit));
     },
     onError: (error) =>
       log.warn(
@@ -71,6 +83,7 @@ export async function runOnce(
   const results = await Promise.all(
     desired.clusters.map(async (cluster) => {
       const loop = new ClusterLoop(world, cluster, observed);
+      signal.addEventListener('abort', () => loop.requestStop(), { once: true });
       let result: PassResult = { type: 'no-spec' };
       // A commit needs two or three passes (repair, change, empty plan); eight bounds a fight.
       for (let pass = 0; pass < 8 && !signal.aborted; pass++) {

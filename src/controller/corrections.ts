@@ -1,24 +1,24 @@
 import { digestOf } from '../base/canonical.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** As many times in a row, without a new commit. */
+/** As many times in a row, with the spec unchanged. */
 const fightAfter = 3;
 /** Repairs that are further apart than this are no fight: leaves are renewed the same way for years. */
 const withinMs = 60 * 60_000;
 
 /** Notices when the same correction has to be made again and again: somebody else is working against us. */
 export class CorrectionCounter {
-  #last: { readonly commit: string; readonly steps: string; readonly times: readonly number[] } | undefined;
+  #last: { readonly spec: string; readonly steps: string; readonly times: readonly number[] } | undefined;
 
-  add(plan: Plan, nowMs: number): void {
+  add(spec: string, plan: Plan, nowMs: number): void {
     const steps = digestOf(plan.steps.map(({ action, target, reason }) => [action, target, reason]));
-    const isSame = this.#last?.commit === plan.commit && this.#last.steps === steps;
+    const isSame = this.#last?.spec === spec && this.#last.steps === steps;
     const times = isSame ? (this.#last?.times ?? []) : [];
-    this.#last = { commit: plan.commit, steps, times: [...times.filter((time) => nowMs - time < withinMs), nowMs] };
+    this.#last = { spec, steps, times: [...times.filter((time) => nowMs - time < withinMs), nowMs] };
   }
 
-  /** True until there is a new commit. */
-  isFighting(commit: string): boolean {
-    return this.#last?.commit === commit && this.#last.times.length >= fightAfter;
+  /** True until a commit changes the spec. `spec` is its digest. */
+  isFighting(spec: string): boolean {
+    return this.#last?.spec === spec && this.#last.times.length >= fightAfter;
   }
 }

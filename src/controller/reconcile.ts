@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { applyPlan, type Outcome, type RunEvent } from '../apply/executor.ts';
-import { openJournal } from '../apply/journal.ts';
+import { openJournal, recoverJournals } from '../apply/journal.ts';
 import { settleRecord } from '../apply/settle-record.ts';
 import { probeStore } from '../backup/probe-store.ts';
 import type { RunRecord } from '../backup/runs.ts';
@@ -47,12 +47,20 @@ export async function reconcile(input: ReconcileInput): Promise<Pass> {
   const made = plan(spec, live, commit);
   input.onPlan?.(made, live);
   if (input.approvedDigest !== undefined && input.approvedDigest !== made.digest) throw staleApproval(input, made);
-  if (!made.applyable || spec.suspend) {
-    if (made.refusals.length === 0 && live.record.known && !spec.suspend) await settleRecord(spec, live, sight.store);
-    return { live, plan: made };
-  }
+  if (!spec.suspend) await settle(input, live);
+  if (!made.applyable || spec.suspend) return { live, plan: made };
   const outcome = await run(input, made);
   return { live, plan: made, outcome };
+}
+
+/** Writes down what is seen, also beside a refusal. A store that is away stops no repair; it shows in the plan. */
+async function settle(input: ReconcileInput, live: LiveState): Promise<void> {
+  if (!live.record.known) return;
+  try {
+    await settleRecord(input.spec, live, input.sight.store);
+  } catch (error) {
+    input.log.warn({ error: describeError(error) }, 'the record could not be written yet');
+  }
 }
 
 async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
@@ -60,7 +68,7 @@ async function run(input: ReconcileInput, made: Plan): Promise<Outcome> {
   const startedAtMs = sight.clock.now();
   const runId = `${formatTime(startedAtMs)}-${randomBytes(3).toString('hex')}`;
   const log = input.log.child({ run: runId });
-  const journal = await openJournal(input.stateDir, spec.name);
+  const journal = await openJournal(input.stateDir, spec.name, runId);
   // Starting a stopped member or renewing a leaf needs no store, so a store that is away does not prevent it.
   if (made.steps.some((step) => !actionsWithoutBackup.has(step.action))) await checkStore(sight.store);
   const record = (outcome: RunRecord['outcome'], steps: Outcome['steps'], error?: QuorateError): RunRecord => ({
@@ -113,12 +121,10 @@ async function checkStore(store: ObjectStore): Promise<void> {
   checkedStores.add(store);
 }
 
-/** Files what is left of a run whose process died. */
+/** Files what is left of runs whose process died. */
 async function recoverJournal(input: ReconcileInput): Promise<void> {
   try {
-    const journal = await openJournal(input.stateDir, input.spec.name);
-    const left = await journal.recover(input.sight.store);
-    if (left !== undefined)
+    for (const left of await recoverJournals(input.stateDir, input.spec.name, input.sight.store))
       input.log.warn({ startedAtMs: left.startedAtMs, steps: left.steps.length }, 'an earlier run was interrupted');
   } catch (error) {
     input.log.warn({ error: describeError(error) }, 'the record of an earlier run could not be stored yet');

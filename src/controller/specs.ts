@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { digestOf } from '../base/canonical.ts';
 import type { Diagnostic } from '../base/diagnostics.ts';
 import { ensureFolder, readFileIfExists, replaceFile } from '../base/files.ts';
 import type { Revision, RevisionFile } from '../source/revision.ts';
@@ -14,6 +15,8 @@ export interface DesiredCluster {
   readonly spec: ClusterSpec | undefined;
   /** Commit that the spec in force was read at. */
   readonly commit: string;
+  /** Of the spec in force: a commit that does not change it changes nothing for this cluster. */
+  readonly digest: string;
   /** Findings in its file at the newest commit; with an error among them the last good spec is in force. */
   readonly diagnostics: readonly Diagnostic[];
   /** Its file is gone: it keeps running and is touched no more. */
@@ -64,22 +67,52 @@ export async function openSpecMemory(
 function resolveSpecs(revision: Revision, remembered: Readonly<Record<string, LastGood>>): Desired {
   const loaded = loadSpecs(revision.files);
   const diagnostics = [...revision.diagnostics, ...loaded.diagnostics];
-  const found = loaded.specs.map(({ spec, path }): DesiredCluster => {
-    const own = diagnostics.filter((diagnostic) => diagnostic.file === path);
-    return { name: spec.name, path, spec, commit: revision.commit, diagnostics: own, isOrphaned: false };
-  });
+  const renamed = renamedFiles(loaded.specs, remembered);
+  const found = loaded.specs
+    .filter(({ path }) => !renamed.some((diagnostic) => diagnostic.file === path))
+    .map(({ spec, path }): DesiredCluster => {
+      const own = diagnostics.filter((diagnostic) => diagnostic.file === path);
+      const digest = digestOf(spec);
+      return { name: spec.name, path, spec, commit: revision.commit, digest, diagnostics: own, isOrphaned: false };
+    });
   const kept = Object.entries(remembered)
     .filter(([name]) => !found.some((cluster) => cluster.name === name))
-    .map(([name, last]) => keepLastGood(name, last, revision, diagnostics));
+    .map(([name, last]) => keepLastGood(name, last, revision, [...diagnostics, ...renamed]));
   const clusters = [...found, ...kept].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     commit: revision.commit,
     clusters,
     diagnostics: [
       ...diagnostics.filter((diagnostic) => !clusters.some((cluster) => cluster.path === diagnostic.file)),
+      ...renamed.filter((diagnostic) => !clusters.some((cluster) => cluster.path === diagnostic.file)),
       ...emptySource(revision, remembered),
     ],
   };
+}
+
+/**
+ * A file whose cluster has another name than before: taken as it stands, the old cluster would go on and the new
+ * one be created on the same hosts. Neither the one nor the other is meant, so the former spec stays in force.
+ */
+function renamedFiles(
+  specs: readonly { readonly spec: ClusterSpec; readonly path: string }[],
+  remembered: Readonly<Record<string, LastGood>>,
+): readonly Diagnostic[] {
+  return specs.flatMap(({ spec, path }): Diagnostic[] => {
+    const former = Object.entries(remembered).find(([name, last]) => last.path === path && name !== spec.name)?.[0];
+    if (former === undefined || remembered[spec.name] !== undefined) return [];
+    if (specs.some((other) => other.spec.name === former)) return [];
+    return [
+      {
+        severity: 'error',
+        code: 'cluster-renamed',
+        summary: 'A cluster cannot be renamed.',
+        detail: `${path} declared ${former} before and now declares ${spec.name}. The former spec stays in force. Put the name back; or, for another cluster, use a file of its own with hosts or ports of its own.`,
+        file: path,
+        path: '/metadata/name',
+      },
+    ];
+  });
 }
 
 function keepLastGood(
@@ -99,6 +132,7 @@ function keepLastGood(
     path: last.path,
     spec: again,
     commit: last.commit,
+    digest: digestOf(again ?? null),
     diagnostics: diagnostics.filter((diagnostic) => diagnostic.file === last.path),
     isOrphaned: !isThere,
   };

@@ -66,7 +66,8 @@ async function observeHost(
     const all = await sight.agent(host).facts(cluster);
     return {
       host: { nowMs: all.nowMs, disk: all.disk, binaries: all.binaries, agentVersion: all.agentVersion },
-      member: all.clusters[cluster] ?? neverSeen,
+      // A cluster may be called `constructor`.
+      member: (Object.hasOwn(all.clusters, cluster) ? all.clusters[cluster] : undefined) ?? neverSeen,
     };
   });
   return { name: host.name, agent: host.agent, address: host.address, declared: host.declared, facts };

@@ -18,17 +18,23 @@ export function continueBootstrap(view: View, operation: RecordedOperation, draf
     });
     return;
   }
-  bootstrapStep(view, draft, hosts, operation);
+  bootstrapStep(view, draft, hosts, { ...operation, discardData: operation.discardData ?? undefined });
 }
 
 export function bootstrapStep(
   view: View,
   draft: Draft,
   hosts: readonly HostSpec[],
-  words: { readonly bootstrapId: string; readonly token: string; readonly initialCluster: string },
+  words: {
+    readonly bootstrapId: string;
+    readonly token: string;
+    readonly initialCluster: string;
+    readonly discardData: string | undefined;
+  },
 ): void {
-  const discardData = view.spec.bootstrap?.discardData;
+  const { discardData } = words;
   const archived = view.hosts.flatMap((host) => {
+    if (!hosts.some((chosen) => chosen.name === host.name)) return [];
     const data = host.facts?.member.data;
     return data?.state === 'present' && data.clusterId === discardData ? [host.name] : [];
   });

@@ -16,7 +16,7 @@ import { type HostView, isPristine, quorumOf, type View } from './view.ts';
  */
 export function planBootstrap(view: View, etcdReason: string, draft: Draft): void {
   // Expired leaves may be all that keeps the members apart; they are written before anything is started.
-  if (planCertificates(view, draft) === 'stop') return;
+  planCertificates(view, draft);
   // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
   const known = witnessedCluster(view)?.clusterId;
   for (const host of view.hosts)
@@ -24,15 +24,44 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
   if (draft.steps.length > 0) return;
   if (seesNotAll(view, draft)) return;
   const operation = view.record?.operation;
+  const witnessed = witnessedCluster(view);
   if (operation?.type === 'bootstrap' && !isAbandoned(view, operation)) {
-    continueBootstrap(view, operation, draft);
+    if (isResumable(view, operation)) continueBootstrap(view, operation, draft);
+    else if (witnessed !== undefined && confirmsDiscard(view, witnessed)) create(view, draft);
+    else refuseInterrupted(view, operation, witnessed, draft);
     return;
   }
-  const witnessed = witnessedCluster(view);
   if (view.hosts.some((host) => host.facts?.member.data.state === 'present'))
     withData(view, etcdReason, witnessed, draft);
   else if (witnessed !== undefined) withoutData(view, witnessed, draft);
   else create(view, draft);
+}
+
+/**
+ * Shortly after it began, an empty host is one that was not started yet. Later it may be one that was replaced
+ * after the cluster had served: starting it as new could outvote the member that still has the data.
+ */
+export const resumeWithinMs = 10 * 60_000;
+
+function isResumable(view: View, operation: RecordedOperation): boolean {
+  const places = view.hosts.filter((host) => operation.hosts.includes(host.name));
+  const started = places.filter((host) => host.facts?.member.latched?.bootstrapId === operation.bootstrapId);
+  const isYoung = view.nowMs - operation.startedAtMs < resumeWithinMs;
+  return isYoung || started.length === 0 || started.length === places.length;
+}
+
+function refuseInterrupted(
+  view: View,
+  operation: RecordedOperation,
+  witnessed: Witnessed | undefined,
+  draft: Draft,
+): void {
+  draft.refuse({
+    code: 'bootstrap-interrupted',
+    summary: 'A bootstrap was left half done long ago.',
+    detail: `Bootstrap ${operation.bootstrapId} began at ${new Date(operation.startedAtMs).toISOString()}; some of its hosts have run their member and some are empty. They may have been replaced since, so starting them as new could lose what was written.`,
+    remedy: `Bring the hosts back with their data. If nothing was written yet, give it up:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${witnessed?.clusterId ?? 'CLUSTER-ID'}" }`,
+  });
 }
 
 /** Begun on record, but no host ever ran a member of it, and the commit now asks for another one. */
@@ -91,8 +120,10 @@ function withData(view: View, etcdReason: string, witnessed: Witnessed | undefin
     });
     return;
   }
-  const places = view.record?.hosts.length ?? holders.length;
-  if (holders.length < quorumOf(places)) {
+  // The count that was last declared and reached; hosts that left since are not among it.
+  const places = view.record?.members ?? holders.length;
+  const own = holders.filter((host) => host.facts?.member.data.clusterId === witnessed.clusterId);
+  if (own.length < quorumOf(places)) {
     if (confirmsDiscard(view, witnessed)) {
       create(view, draft);
       return;
@@ -101,7 +132,7 @@ function withData(view: View, etcdReason: string, witnessed: Witnessed | undefin
       view,
       witnessed,
       draft,
-      `Of ${places} members only ${holders.length} still hold data (${names}): quorum is lost for good.`,
+      `Of ${places} members only ${own.length} still hold its data: quorum is lost for good.`,
     );
     return;
   }
@@ -195,6 +226,7 @@ function create(view: View, draft: Draft): void {
     // The commit makes the token differ from that of every other cluster on the same hosts, so ids never repeat.
     token: `${spec.name}-${spec.bootstrap.id}-${view.commit.slice(0, 12)}`,
     initialCluster: hosts.map((host) => `${host.name}=${peerUrl(host)}`).join(','),
+    discardData: spec.bootstrap.discardData,
   });
 }
 

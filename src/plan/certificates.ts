@@ -4,6 +4,7 @@ import type { Authority } from '../tls/keystore.ts';
 import { memberNames } from '../tls/names.ts';
 import { renewalDueAtMs } from '../tls/renewal.ts';
 import type { Draft } from './draft.ts';
+import type { Notice } from './plan.ts';
 import type { HostView, View } from './view.ts';
 
 const domains: readonly TrustDomain[] = ['peer', 'client'];
@@ -16,24 +17,29 @@ export function planCertificates(view: View, draft: Draft): 'continue' | 'stop' 
   const authorities = view.live.authorities.value;
   const hosts = view.hosts.filter(hasMember);
   if (hosts.length === 0) return 'continue';
+  /** Domain and host where a leaf of the declared authority would be turned away. */
+  const refused = new Set<string>();
   for (const domain of domains) {
     const name = view.spec.tls[domain].issue;
     const authority = authorities[name];
     if (authority === undefined) {
       draft.refuse(unknownAuthority(view, domain, name));
+      for (const host of hosts) refused.add(`${domain} ${host.name}`);
       continue;
     }
     warnOfOldAuthority(view, draft, authority);
     for (const host of hosts) {
       const live = host.facts?.member.certificates[domain];
-      if (live === undefined || live === null) continue;
-      if (!live.trust.includes(authority.fingerprint)) draft.refuse(untrusted(host.name, domain, name));
+      if (host.spec === undefined || live === undefined || live === null) continue;
+      if (live.trust.includes(authority.fingerprint)) continue;
+      refused.add(`${domain} ${host.name}`);
+      if (live.trust.length === 0) draft.wait(unreadableTrust(host.name, domain));
+      else draft.refuse(untrusted(host.name, domain, name));
     }
   }
-  if (draft.refusals.length > 0) return 'stop';
   for (const host of hosts) {
     const stale = domains.flatMap((domain) => {
-      const why = staleReason(view, host, domain, authorities);
+      const why = refused.has(`${domain} ${host.name}`) ? undefined : staleReason(view, host, domain, authorities);
       return why === undefined ? [] : [{ domain, why }];
     });
     if (stale.length === 0) continue;
@@ -51,6 +57,14 @@ export function planCertificates(view: View, draft: Draft): 'continue' | 'stop' 
     });
   }
   return 'continue';
+}
+
+function unreadableTrust(host: string, domain: TrustDomain): Notice {
+  return {
+    code: 'trust-unreadable',
+    summary: 'A trust file cannot be read.',
+    detail: `The ${domain} trust file on host ${host} holds no certificate that can be read. The running member has its copy; at its next start it would turn everyone away. Put the file back from another host of the cluster.`,
+  };
 }
 
 /**

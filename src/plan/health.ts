@@ -14,10 +14,11 @@ export function gate(view: ClusterView, pending: Draft, draft: Draft): void {
   for (const warning of pending.warnings) draft.warn(warning);
   const hasChanges = pending.steps.length > 0;
   if (blind.length + sick.length === 0 || (!hasChanges && pending.refusals.length > 0)) {
+    const isRefused = pending.refusals.length + draft.refusals.length > 0;
     for (const refusal of pending.refusals) draft.refuse(refusal);
     for (const wait of pending.waits) draft.wait(wait);
     for (const { path, live, desired } of pending.changes) draft.change(path, live, desired);
-    if (blind.length + sick.length === 0) for (const step of pending.steps) draft.step(step);
+    if (blind.length + sick.length === 0 && !isRefused) for (const step of pending.steps) draft.step(step);
     return;
   }
   if (!hasChanges) return;
@@ -45,8 +46,14 @@ function unseen(view: ClusterView): readonly Notice[] {
     });
   }
   for (const host of view.hosts) {
-    if (host.member === undefined || host.live.facts.known) continue;
-    notices.push(agentUnreachable(host.name, host.live.facts.reason));
+    if (host.member === undefined) continue;
+    if (!host.live.facts.known) notices.push(agentUnreachable(host.name, host.live.facts.reason));
+    else if (isHealthy(host.member) && host.facts?.member.process.state !== 'running')
+      notices.push({
+        code: 'agent-forgot',
+        summary: 'A member serves, but its agent does not know it.',
+        detail: `Member ${host.name} answers while the agent of its host reports no running process. Look at the agent's dataDir: it may be another one than the member was started from.`,
+      });
   }
   return notices;
 }
@@ -78,7 +85,7 @@ function unhealthy(view: ClusterView): readonly Notice[] {
     notices.push({
       code: 'alarm-nospace',
       summary: 'A member is out of space.',
-      detail: `NOSPACE is raised for member ${alarm.memberId}: compact, defragment, raise quota-backend-bytes, then disarm the alarm.`,
+      detail: `NOSPACE is raised for member ${alarm.memberId}: compact, defragment and disarm the alarm with quorate etcdctl; a larger quota-backend-bytes can be committed after that.`,
     });
   }
   return notices;

@@ -22,26 +22,29 @@ import { type ClusterView, clusterViewOf, viewOf } from './view.ts';
  */
 export type Concern = (view: ClusterView, draft: Draft) => 'continue' | 'stop';
 
-/** What may be done while a member is sick, in this order. */
-const repairs: readonly Concern[] = [planIdentity, planCertificates, planRepair];
+/** What may be done while a member is sick, and beside a refused change, in this order. */
+const repairs: readonly Concern[] = [planCertificates, planRepair];
 /** What needs a healthy cluster, in the order of the steps in a plan. */
 const changes: readonly Concern[] = [planVersion, planFlags, planMembership, planLeftovers];
 
 /** Pure: the same spec and the same live state give the same bytes. Time comes with the live state. */
 export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
   const draft = new Draft();
+  let isBlocked = true;
   const view = viewOf(spec, live, commit);
   if (!live.etcd.known) {
     planBootstrap(view, live.etcd.reason, draft);
   } else {
     const clusterView = clusterViewOf(view, live.etcd.value);
-    if (run(repairs, clusterView, draft) === 'continue') {
+    // Who the cluster is comes before everything; what else is refused stops only the changes.
+    isBlocked = planIdentity(clusterView, draft) === 'stop';
+    if (!isBlocked && run(repairs, clusterView, draft) === 'continue') {
       const pending = new Draft();
       run(changes, clusterView, pending);
       gate(clusterView, pending, draft);
     }
   }
-  return seal(spec, live, commit, draft);
+  return seal(spec, live, commit, draft, isBlocked && draft.refusals.length > 0);
 }
 
 function run(concerns: readonly Concern[], view: ClusterView, draft: Draft): 'continue' | 'stop' {
@@ -49,10 +52,9 @@ function run(concerns: readonly Concern[], view: ClusterView, draft: Draft): 'co
   return 'continue';
 }
 
-function seal(spec: ClusterSpec, live: LiveState, commit: string, draft: Draft): Plan {
-  // A refused plan changes nothing, so no step of it is shown as if it were to come.
-  const isRefused = draft.refusals.length > 0;
-  const steps = isRefused ? [] : withBackup(live, draft.steps);
+function seal(spec: ClusterSpec, live: LiveState, commit: string, draft: Draft, isBlocked: boolean): Plan {
+  // What is refused is not shown as if it were to come.
+  const steps = isBlocked ? [] : withBackup(live, draft.steps);
   const fingerprint = fingerprintOf(spec, live);
   return {
     formatVersion: '1.0',
@@ -60,7 +62,7 @@ function seal(spec: ClusterSpec, live: LiveState, commit: string, draft: Draft):
     commit,
     digest: digestOf({ steps, fingerprint }),
     fingerprint,
-    applyable: !isRefused && steps.length > 0,
+    applyable: steps.length > 0,
     changes: draft.changes,
     steps,
     refusals: draft.refusals,

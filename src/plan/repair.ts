@@ -2,7 +2,6 @@ import { memberFlags } from '../etcd/flags.ts';
 import { isHealthy, type LiveMember } from '../observe/live-state.ts';
 import { type ClusterSpec, peerUrl } from '../spec/cluster-spec.ts';
 import { archive } from './archive.ts';
-import { continueBootstrap } from './bootstrap-step.ts';
 import type { Draft } from './draft.ts';
 import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf } from './view.ts';
 
@@ -13,14 +12,12 @@ import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumO
  */
 export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop' {
   const before = draft.steps.length;
-  for (const host of view.hosts) if (host.member !== undefined) startStopped(view.spec, draft, host);
+  // One whose host was given up is not started again: it is taken off the list instead.
+  for (const host of view.hosts)
+    if (host.member !== undefined && host.spec?.cordon !== true) startStopped(view.spec, draft, host);
   if (draft.steps.length > before) return 'stop';
   // From here on the member list changes, which needs the store's witness and every agent concerned.
   if (!view.live.record.known) return 'continue';
-  if (view.record?.operation?.type === 'bootstrap' && view.voters.some((member) => !isHealthy(member))) {
-    continueBootstrap(view, view.record.operation, draft);
-    return 'stop';
-  }
   const learner = view.learners[0];
   if (learner !== undefined) finishJoin(view, draft, learner);
   else if (!removeLost(view, draft)) rejoinWiped(view, draft);

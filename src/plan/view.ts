@@ -1,5 +1,12 @@
 import type { ClusterRecord } from '../backup/store.ts';
-import type { LiveCluster, LiveHost, LiveHostFacts, LiveMember, LiveState } from '../observe/live-state.ts';
+import {
+  isHealthy,
+  type LiveCluster,
+  type LiveHost,
+  type LiveHostFacts,
+  type LiveMember,
+  type LiveState,
+} from '../observe/live-state.ts';
 import type { ClusterSpec, HostSpec } from '../spec/cluster-spec.ts';
 
 /** Voters that must agree: more than half. */
@@ -79,10 +86,12 @@ export function isPristine(facts: LiveHostFacts): boolean {
 }
 
 /**
- * True when the disk of a member's host came back empty: the member is on the list and has run
- * (it has a name), its host answers, and its data dir is gone while the host still knows the identity.
+ * True when the disk of a member's host came back empty: the member is on the list and has run (it has
+ * a name), it does not answer, and its host does, without data or process. One that answers is not wiped,
+ * whatever its agent says.
  */
 export function isWiped(host: HostView): boolean {
   if (host.facts === undefined || host.member === undefined || host.member.name === '') return false;
+  if (!host.member.isLearner && isHealthy(host.member)) return false;
   return host.facts.member.data.state === 'empty' && host.facts.member.process.state !== 'running';
 }

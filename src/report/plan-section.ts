@@ -74,7 +74,7 @@ function identity({ digest, commit }: Plan): string {
 function summary(plan: Plan): string {
   switch (planState(plan)) {
     case 'refused':
-      return `Refused: ${counted(plan.refusals.length, 'reason')}. Nothing is changed.`;
+      return `Refused: ${counted(plan.refusals.length, 'reason')}. ${plan.steps.length === 0 ? 'Nothing is changed.' : `Beside it: ${countsText(plan.steps)}.`}`;
     case 'waiting':
       return 'Waiting: nothing is changed before more is known.';
     case 'converged':

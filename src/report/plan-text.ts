@@ -93,7 +93,11 @@ function notice(kind: string, { code, summary: what, detail }: Notice, paint: Pa
 function summary(plan: Plan, { bold, green, red, yellow }: Palette): string {
   switch (planState(plan)) {
     case 'refused':
-      return red(bold(`Refused: ${counted(plan.refusals.length, 'reason')}. Nothing is changed.`));
+      return red(
+        bold(
+          `Refused: ${counted(plan.refusals.length, 'reason')}. ${plan.steps.length === 0 ? 'Nothing is changed.' : `Beside it: ${countsText(plan.steps)}.`}`,
+        ),
+      );
     case 'waiting':
       return yellow(bold('Waiting: nothing is changed before more is known.'));
     case 'converged':

@@ -1,4 +1,5 @@
 import { readRecord, writeRecord } from '../../backup/record.ts';
+import { settleAll } from '../../base/settle.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
 import { isHealthy } from '../../observe/live-state.ts';
 import type { StepDetail } from '../../plan/plan.ts';
@@ -18,10 +19,11 @@ export const bootstrapCluster: StepModule = {
     const { detail } = step;
     const hosts = Object.keys(detail.hosts ?? {});
     await ensureAuthorities(context);
-    // Nothing is committed to yet: a release that cannot be had leaves the words of the commit unused.
-    await Promise.all(hosts.map((host) => prepare(host, detail, context)));
+    // Nothing is committed to yet: a release that cannot be had leaves hosts and record as they are.
+    await settleAll(hosts.map((host) => prepare(host, context)));
     await markBegun(detail, hosts, context);
-    await Promise.all(
+    await settleAll(hosts.map((host) => clear(host, detail, context)));
+    await settleAll(
       hosts.map((host) =>
         agentOf(context, host).start({
           member: host,
@@ -74,6 +76,7 @@ async function markBegun(detail: StepDetail, hosts: readonly string[], context: 
         token: detail.token ?? '',
         initialCluster: detail.initialCluster ?? '',
         hosts,
+        discardData: detail.discardData ?? null,
         commit: context.commit,
         startedAtMs: sight.clock.now(),
       },
@@ -83,17 +86,23 @@ async function markBegun(detail: StepDetail, hosts: readonly string[], context: 
   );
 }
 
-/** A member that runs already was started by an earlier try of this bootstrap and needs nothing. */
-async function prepare(host: string, detail: StepDetail, context: StepContext): Promise<void> {
+/** A member of this bootstrap that runs already was made ready by an earlier try. */
+async function prepare(host: string, context: StepContext): Promise<void> {
   const facts = context.live.hosts.find((candidate) => candidate.name === host)?.facts;
-  const commands = agentOf(context, host);
-  if (facts?.known === true) {
-    const { process, data } = facts.value.member;
-    const isGivenUp = detail.discardData !== undefined && data.clusterId === detail.discardData;
-    if (isGivenUp) {
-      await commands.stop({ graceMs: stopGraceMs(context.spec) });
-      await commands.archiveData({ reason: 'discarded' });
-    } else if (process.state === 'running') return;
+  const member = facts?.known === true ? facts.value.member : undefined;
+  if (member?.process.state === 'running' && member.latched?.bootstrapId !== undefined && context.live.record.known) {
+    const operation = context.live.record.value?.record.operation;
+    if (operation?.bootstrapId === member.latched.bootstrapId) return;
   }
-  await provision(hostOf(context, host), commands, context);
+  await provision(hostOf(context, host), agentOf(context, host), context);
+}
+
+/** Data of the cluster that the commit gives up is moved away, never deleted. */
+async function clear(host: string, detail: StepDetail, context: StepContext): Promise<void> {
+  const facts = context.live.hosts.find((candidate) => candidate.name === host)?.facts;
+  if (detail.discardData === undefined || facts?.known !== true) return;
+  if (facts.value.member.data.clusterId !== detail.discardData) return;
+  const commands = agentOf(context, host);
+  await commands.stop({ graceMs: stopGraceMs(context.spec) });
+  await commands.archiveData({ reason: 'discarded' });
 }

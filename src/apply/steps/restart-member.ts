@@ -23,6 +23,10 @@ export const restartMember: StepModule = {
     const { members, leaderId } = live.etcd.value;
     const member = members.find((candidate) => candidate.host === step.target);
     if (member === undefined || !isHealthy(member)) return 'it is not healthy yet';
+    const facts = live.hosts.find((host) => host.name === step.target)?.facts;
+    const flags = facts?.known === true ? facts.value.member.process.flags : undefined;
+    const isInForce = Object.entries(step.detail.flags ?? {}).every(([name, value]) => flags?.[name] === value);
+    if (!isInForce) return 'its agent does not report the new flags';
     // The next step may move leadership or stop another member, so all must agree on a leader first.
     return leaderId === null ? 'there is no leader yet' : undefined;
   },

@@ -69,6 +69,7 @@ function commandsOf(name: string, fence: Fence, reach: () => HostState, parts: A
       () => fault(name),
     );
   return {
+    claim: () => command('claim', () => undefined),
     writeTrust: ({ domain, bundle }) =>
       command(`write-trust ${domain}`, (host) => {
         host.member.tls[domain].trust = [...parse<PaperAuthority>('authority', bundle)];

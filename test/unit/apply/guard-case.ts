@@ -1,4 +1,4 @@
-import type { GuardInput } from '../../../src/apply/guards.ts';
+import type { GuardInput } from '../../../src/apply/guard-input.ts';
 import { known } from '../../../src/base/observation.ts';
 import type { LiveState } from '../../../src/observe/live-state.ts';
 import type { Step } from '../../../src/plan/plan.ts';
@@ -16,6 +16,8 @@ export interface GuardCase {
   readonly spec?: Partial<ShortSpec>;
   /** Left out: a verified backup of the running cluster was taken in this run. */
   readonly backup?: GuardInput['backup'];
+  /** Left out: newer than any that an agent has seen. */
+  readonly epoch?: number;
 }
 
 export function step(action: Step['action'], target: string, more: Partial<Step> = {}): Step {
@@ -34,7 +36,14 @@ export const add = (host: string, peerUrl = `https://10.0.0.${host === 'd' ? 14 
 const words = { bootstrapId: 'first', token: 'token', initialCluster: 'a=https://10.0.0.11:2380' };
 export const bootstrap = step('bootstrap-cluster', 'orders', { detail: words });
 export const declared: Partial<ShortSpec> = { bootstrap: 'first' };
-export const operation = { type: 'bootstrap' as const, ...words, hosts: ['a'], commit: 'c0ffee0', startedAtMs: 1 };
+export const operation = {
+  type: 'bootstrap' as const,
+  ...words,
+  hosts: ['a'],
+  discardData: null,
+  commit: 'c0ffee0',
+  startedAtMs: 1,
+};
 const backup = {
   name: '2026-11-20T12:00:00Z-000000',
   takenAtMs: 1,

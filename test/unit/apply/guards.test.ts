@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GuardInput, guard } from '../../../src/apply/guards.ts';
+import type { GuardInput } from '../../../src/apply/guard-input.ts';
+import { guard } from '../../../src/apply/guards.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import type { LiveState } from '../../../src/observe/live-state.ts';
 import { observe } from '../../../src/observe/observe.ts';
@@ -55,11 +56,21 @@ describe('the guards', () => {
     const made = typeof each.step === 'function' ? each.step(live) : each.step;
     const clusterId = live.etcd.known ? live.etcd.value.clusterId : 'none';
     const taken = each.backup === undefined ? { name: 'taken-now', clusterId } : each.backup;
-    expect(verdict({ step: made, spec: modelSpec({ ...running, ...each.spec }), live, backup: taken })).toBe(each.code);
+    expect(
+      verdict({
+        step: made,
+        spec: modelSpec({ ...running, ...each.spec }),
+        live,
+        backup: taken,
+        epoch: each.epoch ?? 1_000_000,
+      }),
+    ).toBe(each.code);
   });
 
   it('have a test for every refusal', () => {
-    const source = readFileSync(new URL('../../../src/apply/guards.ts', import.meta.url), 'utf8');
+    const source = ['guards.ts', 'guard-bootstrap.ts', 'guard-input.ts']
+      .map((file) => readFileSync(new URL(`../../../src/apply/${file}`, import.meta.url), 'utf8'))
+      .join('\n');
     const codes = new Set([...source.matchAll(/refuse\(\s*input,\s*'([a-z-]+)'/g)].map((match) => match[1]));
     expect(codes.size).toBeGreaterThan(20);
     expect([...codes].filter((code) => !cases.some((each) => each.code === code))).toEqual([]);

@@ -25,6 +25,7 @@ export const fullRecord: ClusterRecord = {
     token: 'orders-first',
     initialCluster: 'a=https://10.0.0.11:2380',
     hosts: ['a'],
+    discardData: null,
     commit: 'a1b2c3d4e5f60718293a4b5c6d7e8f9001122334',
     startedAtMs: 1_795_219_460_000,
   },

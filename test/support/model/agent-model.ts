@@ -150,7 +150,7 @@ function hostFacts(state: WorldState, host: HostState): HostFacts {
     nowMs: state.nowMs,
     disk: { freeBytes: 2 ** 35, totalBytes: 2 ** 36, fsyncMs: 1 },
     binaries: [],
-    clusters: host.member.isKnown ? { orders: memberFacts(host) } : {},
+    clusters: host.member.isKnown && !host.isAgentForgetful ? { orders: memberFacts(host) } : {},
   });
 }
 

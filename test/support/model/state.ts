@@ -33,6 +33,8 @@ export interface HostState {
   isOn: boolean;
   /** The controller cannot reach the agent. */
   isAgentAway: boolean;
+  /** The agent answers but knows nothing of the member, as one started on another dataDir. */
+  isAgentForgetful: boolean;
   /** The controller cannot reach etcd's client port; the other members can reach its peer port. */
   isEndpointAway: boolean;
   /** Its member has not heard of the leader yet. */
@@ -104,6 +106,7 @@ export function newHost(name: string, address: string): HostState {
     address,
     isOn: true,
     isAgentAway: false,
+    isAgentForgetful: false,
     isEndpointAway: false,
     isBehind: false,
     isCrashing: false,

@@ -32,6 +32,12 @@ const hostEvents: Readonly<Record<string, OnHost>> = {
   lead: (world, name) => world.lead(name),
   'agent-away': set({ isAgentAway: true }),
   'agent-back': set({ isAgentAway: false }),
+  'agent-forgets': set({ isAgentForgetful: true }),
+  'agent-remembers': set({ isAgentForgetful: false }),
+  /** The file of the peer domain is there and holds nothing that can be read. */
+  'trust-broken': (world, name) => {
+    world.host(name).member.tls.peer.trust = [];
+  },
   'endpoint-away': set({ isEndpointAway: true }),
   'endpoint-back': set({ isEndpointAway: false }),
   behind: set({ isBehind: true }),

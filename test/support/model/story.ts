@@ -39,7 +39,7 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
     let formedId = '';
     for (const event of story.given) {
       if (typeof event === 'string') await happen(event, world, { spec, stateDir });
-      else if ('commit' in event) spec = resolve(event.commit, formedId);
+      else if ('commit' in event) spec = resolve(event.commit, formedId || startedId(world));
       else {
         spec = event.form;
         const formed = await converge(world, modelSpec({ bootstrap: 'first', ...event.form }), { stateDir });
@@ -48,13 +48,19 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
         formedId = world.serving()?.clusterId ?? '';
       }
     }
-    const commit = resolve(story.commit, formedId);
+    const commit = resolve(story.commit, formedId || startedId(world));
     const made = await planOf(world, commit, stateDir);
     const end = await converge(world, modelSpec(commit), { stateDir });
     return { plan: planText(made), end: endText(world, end), violations: world.state.violations };
   } finally {
     await rm(stateDir, { recursive: true, force: true });
   }
+}
+
+/** The cluster of which a first member has run, while none has formed yet. */
+function startedId(world: ModelWorld): string {
+  const latched = Object.values(world.state.hosts).flatMap((host) => host.member.latched ?? []);
+  return latched[0]?.clusterId ?? '';
 }
 
 /** In a file, `CLUSTER` stands for the id of the cluster that the story began with. */

@@ -1,5 +1,15 @@
 import { add, bootstrap, declared, type GuardCase, operation, remove, step } from './guard-case.ts';
-import { learner, noQuorum, noRecord, recorded, sick, unchanged, withData, without } from './live-changes.ts';
+import {
+  forgotten,
+  learner,
+  noQuorum,
+  noRecord,
+  recorded,
+  sick,
+  unchanged,
+  withData,
+  without,
+} from './live-changes.ts';
 
 /** Health, quorum, backups: nothing that runs may be put at risk. */
 export const memberCases: readonly GuardCase[] = [
@@ -92,6 +102,25 @@ export const memberCases: readonly GuardCase[] = [
     what: 'handing over to a sick member',
     change: sick('b'),
     step: step('move-leader', 'a', { detail: { to: 'b' } }),
+  },
+  {
+    code: 'not-healthy',
+    what: 'handing over while a third member is sick',
+    change: sick('c'),
+    step: step('move-leader', 'a', { detail: { to: 'b' } }),
+  },
+  {
+    code: 'leader-must-move',
+    what: 'a removal of a leader that its agent has forgotten',
+    change: forgotten('a'),
+    step: remove('a'),
+    spec: { members: 1 },
+  },
+  {
+    code: 'too-few-members',
+    what: 'a removal of a healthy member that its agent has forgotten',
+    change: forgotten('b'),
+    step: remove('b'),
   },
   { code: 'not-a-member', what: 'a restart of no member', change: unchanged, step: step('restart-member', 'd') },
   { code: 'not-a-member', what: 'a restart of a learner', change: learner('b'), step: step('restart-member', 'b') },

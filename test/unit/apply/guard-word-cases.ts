@@ -57,6 +57,19 @@ export const wordCases: readonly GuardCase[] = [
     spec: { members: 1 },
   },
   {
+    code: 'too-many-members',
+    what: 'a learner beside as many voters as declared, when nobody leaves',
+    change: unchanged,
+    step: add('d'),
+  },
+  {
+    code: 'allowed',
+    what: 'a learner for a member that leaves its cordoned host',
+    change: unchanged,
+    step: add('d'),
+    spec: { hosts: 'a b c! d e' },
+  },
+  {
     code: 'host-not-declared',
     what: 'a learner on a host that is not in the spec',
     change: unchanged,
@@ -116,6 +129,12 @@ export const wordCases: readonly GuardCase[] = [
     code: 'hosts-not-empty',
     what: 'archiving foreign data',
     change: withData('d', 'f0f0'),
+    step: step('archive-data', 'd'),
+  },
+  {
+    code: 'hosts-not-empty',
+    what: 'archiving data of unknown identity',
+    change: withData('d', undefined),
     step: step('archive-data', 'd'),
   },
   {

@@ -11,13 +11,14 @@ import { converge, makeStateDir } from '../../support/model/converge.ts';
 import { modelSpec, type ShortSpec } from '../../support/model/model-spec.ts';
 import { ModelWorld } from '../../support/model/world.ts';
 import { memberCases } from './guard-member-cases.ts';
+import { takeoverCases } from './guard-takeover-cases.ts';
 import { wordCases } from './guard-word-cases.ts';
 
 /** Three members on a, b and c, where a leads; d and e are spares. Only looked at, never changed. */
 const running: ShortSpec = { members: 3, hosts: 'a b c d e' };
 let stateDir: string;
 const states: Partial<Record<'three' | 'single' | 'nothing', LiveState>> = {};
-const cases = [...memberCases, ...wordCases];
+const cases = [...memberCases, ...wordCases, ...takeoverCases];
 
 beforeAll(async () => {
   stateDir = await makeStateDir();

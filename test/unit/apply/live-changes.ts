@@ -32,11 +32,32 @@ export const withData = (name: string, clusterId: string | undefined, ownId = 'a
     };
     return { ...host, facts: known({ ...host.facts.value, member: { ...member, data } }) };
   });
-export const latched = (name: string, clusterId: string): Change =>
+export const latched = (name: string, clusterId: string, bootstrapId?: string): Change =>
   onHost(name, (host) => {
     if (!host.facts.known) return host;
-    const member = { ...host.facts.value.member, latched: { clusterId, memberId: 'abab', atMs: 0 } };
+    const identity = { clusterId, memberId: 'abab', atMs: 0, ...(bootstrapId === undefined ? {} : { bootstrapId }) };
+    const member = { ...host.facts.value.member, latched: identity };
     return { ...host, facts: known({ ...host.facts.value, member }) };
+  });
+/** Its agent has heard of a run with that epoch. */
+export const claimed = (name: string, epoch: number): Change =>
+  onHost(name, (host) => {
+    if (!host.facts.known) return host;
+    const { value } = host.facts;
+    return { ...host, facts: known({ ...value, member: { ...value.member, epoch } }) };
+  });
+/** The agent reports neither data nor a process, whatever runs there. */
+export const forgotten = (name: string): Change =>
+  onHost(name, (host) => {
+    if (!host.facts.known) return host;
+    const { value } = host.facts;
+    const member = {
+      ...value.member,
+      data: { state: 'empty' as const, archives: [] },
+      process: { state: 'absent' as const, restarts: 0 },
+      latched: null,
+    };
+    return { ...host, facts: known({ ...value, member }) };
   });
 export const recorded =
   (fields: Partial<ClusterRecord>): Change =>

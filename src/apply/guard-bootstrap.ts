@@ -18,11 +18,12 @@ export function guardBootstrap(input: GuardInput): void {
     return refuse(input, 'bootstrap-not-declared', `the spec does not declare bootstrap ${step.detail.bootstrapId}`);
   // Hosts out of the spec that do not answer are part of what the words give up; those in it must answer.
   const witnesses = live.hosts.filter((host) => host.declared || host.facts.known || words.discardData === undefined);
-  const isUntouched = witnesses.every((host) => {
+  const isUntouchedOrGivenUp = witnesses.every((host) => {
     const { data, latched } = facts(input, host.name).member;
-    return data.state === 'empty' && latched === null;
+    const isDataGone = data.state === 'empty' || (data.clusterId !== undefined && data.clusterId === words.discardData);
+    return isDataGone && (latched === null || latched.clusterId === words.discardData);
   });
-  if (operation !== undefined && operation !== null && !isUntouched)
+  if (operation !== undefined && operation !== null && !isUntouchedOrGivenUp)
     return refuse(input, 'bootstrap-interrupted', `bootstrap ${operation.bootstrapId} is half done`);
   const isGivenUp = (clusterId: string | null | undefined): boolean =>
     clusterId === null || clusterId === undefined || clusterId === words.discardData;
@@ -65,6 +66,8 @@ function guardResume(input: GuardInput, operation: RecordedOperation): void {
   const started = places.filter(({ member }) => member.latched?.bootstrapId === operation.bootstrapId);
   const forming = started[0]?.member.latched?.clusterId;
   for (const { name, member } of places) {
+    if (member.data.state === 'present' && member.data.clusterId === undefined && member.latched === null)
+      refuse(input, 'hosts-not-empty', `${name} holds data of an unknown cluster`);
     for (const id of [member.data.clusterId, member.latched?.clusterId])
       if (id !== undefined && id !== forming && id !== operation.discardData)
         refuse(

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listRuns, type RunRecord, writeRun } from '../backup/runs.ts';
 import type { ObjectStore } from '../backup/store.ts';
@@ -37,11 +37,24 @@ export async function recoverJournals(
   for (const name of (await readdir(folder)).filter((entry) => entry.endsWith('.json')).toSorted()) {
     const text = await readFileIfExists(join(folder, name));
     if (text === undefined) continue;
-    const run = JSON.parse(text) as RunRecord;
+    const run = parse(text);
+    if (run === undefined) {
+      // Written by replacement, so this is a damaged disk; it must not keep the later ones from being filed.
+      await rename(join(folder, name), join(folder, `${name}.damaged`));
+      continue;
+    }
     await file(join(folder, name), run, store);
     left.push(run);
   }
   return left;
+}
+
+function parse(text: string): RunRecord | undefined {
+  try {
+    return JSON.parse(text) as RunRecord;
+  } catch {
+    return undefined;
+  }
 }
 
 function folderOf(stateDir: string, cluster: string): string {

@@ -1,18 +1,24 @@
 import type { PassResult } from '../controller/cluster-loop.ts';
 import { loadControllerConfig } from '../controller/config.ts';
 import { runController, runOnce } from '../controller/controller.ts';
-import { openWorld } from '../controller/world.ts';
+import { openLog } from '../controller/log.ts';
+import { openWorld, type World } from '../controller/world.ts';
 import { configPath } from './context.ts';
-import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { exitCodeOf, exitCodes, worst } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
 import { errorText, type Terminal } from './terminal.ts';
+
+async function openController(path: string | undefined): Promise<World> {
+  const config = await loadControllerConfig(configPath(path));
+  return openWorld(config, openLog(config.log.level));
+}
 
 /** `quorate controller`: runs until it is told to stop; with `--once`, until nothing is left to do. */
 export async function controllerCommand(
   options: { config?: string; once?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const world = await openWorld(await loadControllerConfig(configPath(options.config)));
+  const world = await openController(options.config);
   try {
     world.log.info(
       { repository: world.repository.name, ref: world.repository.ref, pid: process.pid },
@@ -68,19 +74,4 @@ function reportPass(cluster: string, { pass }: Extract<PassResult, { type: 'pass
   if (plan.waits.length > 0) return exitCodes.error;
   terminal.out(`${cluster}: as declared in ${plan.commit.slice(0, 12)}\n`);
   return exitCodes.done;
-}
-
-/** An error of any kind weighs more than a wait for another run; nothing to do weighs nothing. */
-export function worst(codes: readonly number[]): number {
-  const order: readonly number[] = [
-    exitCodes.done,
-    exitCodes.changesPending,
-    exitCodes.suspended,
-    exitCodes.held,
-    exitCodes.stale,
-    exitCodes.refused,
-    exitCodes.invalidInput,
-    exitCodes.error,
-  ];
-  return codes.toSorted((a, b) => order.indexOf(b) - order.indexOf(a))[0] ?? exitCodes.done;
 }

@@ -27,3 +27,18 @@ export function exitCodeOf(error: unknown): number {
   if (!(error instanceof QuorateError)) return exitCodes.error;
   return error.code === 'plan-stale' ? exitCodes.stale : byKind[error.kind];
 }
+
+/** An error of any kind weighs more than a wait for another run; nothing to do weighs nothing. */
+export function worst(codes: readonly number[]): number {
+  const order: readonly number[] = [
+    exitCodes.done,
+    exitCodes.changesPending,
+    exitCodes.suspended,
+    exitCodes.held,
+    exitCodes.stale,
+    exitCodes.refused,
+    exitCodes.invalidInput,
+    exitCodes.error,
+  ];
+  return codes.toSorted((a, b) => order.indexOf(b) - order.indexOf(a))[0] ?? exitCodes.done;
+}

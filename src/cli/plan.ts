@@ -7,8 +7,7 @@ import { plan } from '../plan/planner.ts';
 import { renderPlanMarkdown } from '../report/plan-markdown.ts';
 import { renderPlanText } from '../report/plan-text.ts';
 import { desiredAt, select, withWorld } from './context.ts';
-import { worst } from './controller.ts';
-import { exitCodes } from './exit-codes.ts';
+import { exitCodes, worst } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface PlanOptions {

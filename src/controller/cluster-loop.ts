@@ -130,6 +130,7 @@ export class ClusterLoop {
 
   #reasonToStop(desired: DesiredCluster): string | undefined {
     if (this.#stopping.signal.aborted) return 'the controller is stopping';
+    if (this.#desired.isOrphaned) return 'its file is gone from Git';
     return desired.digest === this.#desired.digest ? undefined : `commit ${this.#desired.commit.slice(0, 12)} is newer`;
   }
 
@@ -138,9 +139,9 @@ export class ClusterLoop {
     const { intervalMs } = this.#world.config;
     if (result.type !== 'pass' && result.type !== 'error')
       return result.type === 'held' ? Math.min(2000, intervalMs) : intervalMs;
-    const needsAnother =
-      result.type === 'pass' &&
-      (result.pass.outcome?.outcome === 'done' || result.pass.outcome?.outcome === 'superseded');
+    const outcome = result.type === 'pass' ? result.pass.outcome?.outcome : undefined;
+    // Superseded by a newer spec there is more to do at once; by a lost lease there is not.
+    const needsAnother = outcome === 'done' || (outcome === 'superseded' && this.#lease?.lost.aborted === false);
     const isWell = result.type === 'pass' && result.pass.outcome === undefined && result.pass.plan.waits.length === 0;
     if (needsAnother || isWell) this.#failures = 0;
     if (needsAnother) return 0;

@@ -19,6 +19,7 @@ export class CorrectionCounter {
 
   /** True until a commit changes the spec. `spec` is its digest. */
   isFighting(spec: string): boolean {
+    if (this.#last !== undefined && this.#last.spec !== spec) this.#last = undefined;
     return this.#last?.spec === spec && this.#last.times.length >= fightAfter;
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { digestOf } from '../base/canonical.ts';
 import type { Diagnostic } from '../base/diagnostics.ts';
+import { describeError, QuorateError } from '../base/errors.ts';
 import { ensureFolder, readFileIfExists, replaceFile } from '../base/files.ts';
 import type { Revision, RevisionFile } from '../source/revision.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
@@ -46,8 +47,7 @@ export async function openSpecMemory(
   const path = join(stateDir, 'last-good-specs.json');
   await ensureFolder(stateDir);
   const text = await readFileIfExists(path);
-  let remembered: Readonly<Record<string, LastGood>> =
-    text === undefined ? {} : (JSON.parse(text) as Record<string, LastGood>);
+  let remembered: Readonly<Record<string, LastGood>> = text === undefined ? {} : parseMemory(path, text);
 
   return {
     /** `record` false: only looks, for plans of commits that are not in force. */
@@ -64,6 +64,21 @@ export async function openSpecMemory(
   };
 }
 
+function parseMemory(path: string, text: string): Record<string, LastGood> {
+  try {
+    return JSON.parse(text) as Record<string, LastGood>;
+  } catch (error) {
+    throw new QuorateError({
+      code: 'state-damaged',
+      kind: 'stalled',
+      operation: `read ${path}`,
+      summary: `it is not JSON (${describeError(error)}); it tells which clusters were known`,
+      remedy: 'Restore it from a copy of the state folder. If every spec in Git can be read, it may be removed.',
+      cause: error,
+    });
+  }
+}
+
 function resolveSpecs(revision: Revision, remembered: Readonly<Record<string, LastGood>>): Desired {
   const loaded = loadSpecs(revision.files);
   const diagnostics = [...revision.diagnostics, ...loaded.diagnostics];
@@ -77,7 +92,15 @@ function resolveSpecs(revision: Revision, remembered: Readonly<Record<string, La
     });
   const kept = Object.entries(remembered)
     .filter(([name]) => !found.some((cluster) => cluster.name === name))
-    .map(([name, last]) => keepLastGood(name, last, revision, [...diagnostics, ...renamed]));
+    .map(([name, last]) =>
+      keepLastGood(
+        name,
+        last,
+        revision,
+        [...diagnostics, ...renamed],
+        found.map(({ path }) => path),
+      ),
+    );
   const clusters = [...found, ...kept].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     commit: revision.commit,
@@ -120,11 +143,13 @@ function keepLastGood(
   last: LastGood,
   revision: Revision,
   diagnostics: readonly Diagnostic[],
+  /** Paths whose file declares another cluster by now. */
+  taken: readonly string[],
 ): DesiredCluster {
   const again = loadSpecs([{ path: last.path, content: last.content }]).specs[0]?.spec;
   // What was left out of the revision may have been this very file: an error there means that nobody knows.
   const isThere =
-    revision.files.some((file) => file.path === last.path) ||
+    (revision.files.some((file) => file.path === last.path) && !taken.includes(last.path)) ||
     diagnostics.some((diagnostic) => diagnostic.file === last.path) ||
     revision.diagnostics.some((diagnostic) => diagnostic.severity === 'error');
   return {

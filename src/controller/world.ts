@@ -18,7 +18,6 @@ import type { Keystore } from '../tls/keystore.ts';
 import { readPassphrase } from '../tls/passphrase.ts';
 import type { ControllerConfig } from './config.ts';
 import { EtcdClients } from './etcd-clients.ts';
-import { openLog } from './log.ts';
 
 /** The real things, made once for a process and handed to everything that works with them. */
 export interface World {
@@ -35,7 +34,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(config: ControllerConfig, log: Logger = openLog(config.log.level)): Promise<World> {
+export async function openWorld(config: ControllerConfig, log: Logger): Promise<World> {
   const clock = systemClock;
   await ensureFolder(config.state);
   const keystore = await openFileKeystore({

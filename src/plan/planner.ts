@@ -30,7 +30,7 @@ const changes: readonly Concern[] = [planVersion, planFlags, planMembership, pla
 /** Pure: the same spec and the same live state give the same bytes. Time comes with the live state. */
 export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
   const draft = new Draft();
-  let isBlocked = true;
+  let isBlocked = false;
   const view = viewOf(spec, live, commit);
   if (!live.etcd.known) {
     planBootstrap(view, live.etcd.reason, draft);
@@ -44,7 +44,7 @@ export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
       gate(clusterView, pending, draft);
     }
   }
-  return seal(spec, live, commit, draft, isBlocked && draft.refusals.length > 0);
+  return seal(spec, live, commit, draft, isBlocked);
 }
 
 function run(concerns: readonly Concern[], view: ClusterView, draft: Draft): 'continue' | 'stop' {

@@ -145,7 +145,7 @@ export async function timeCommand(args: readonly string[], profiles?: string): P
 function quorateProgram(profiles: string | undefined): Program {
   const options = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
   // The flags of the first line of src/cli/main.ts, with which an installed `quorate` runs.
-  return [process.execPath, '--max-semi-space-size=2', ...options, script];
+  return [process.execPath, '--max-semi-space-size=1', ...options, script];
 }
 
 async function setInterval(config: string, interval: string): Promise<void> {

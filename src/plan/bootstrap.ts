@@ -41,7 +41,7 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
  * Shortly after it began, an empty host is one that was not started yet. Later it may be one that was replaced
  * after the cluster had served: starting it as new could outvote the member that still has the data.
  */
-export const resumeWithinMs = 10 * 60_000;
+const resumeWithinMs = 10 * 60_000;
 
 function isResumable(view: View, operation: RecordedOperation): boolean {
   const places = view.hosts.filter((host) => operation.hosts.includes(host.name));

@@ -42,7 +42,7 @@ describe('the rules of tidiness', () => {
     ['a mark of another kind', 'src/a/b.ts', '// XXX: later\n', 'XXX: finish it'],
     ['a mark in a document', 'docs/a.md', 'One\nFIXME two\n', 'docs/a.md:2: FIXME'],
     ['a home folder', 'docs/a.md', 'See /home/ann/etcd.\n', '/home/ann is a path of one machine'],
-    ['a build folder', 'test/a.test.ts', "export const a = '/work/main';\n", '/work/main'],
+    ['a build folder', 'test/a.test.ts', "export const a = '/builds/ann';\n", '/builds/ann'],
     ['a lonely test', 'test/a.test.ts', "it.only('a', () => {});\n", 'only'],
     ['a lonely group', 'test/a.test.ts', "describe.concurrent.only('a', () => {});\n", 'only'],
     ['a test skipped for no reason', 'test/a.test.ts', "it.skip('a', () => {});\n", 'skip: say why'],

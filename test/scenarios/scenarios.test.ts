@@ -15,7 +15,7 @@ let stateDir: string;
 beforeAll(async () => {
   stateDir = await makeStateDir();
 });
-afterAll(() => rm(stateDir, { recursive: true, force: true }));
+afterAll(() => rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }));
 
 function storiesOf(file: string): readonly Story[] {
   return parseDocument(readFileSync(new URL(file, folder), 'utf8')).toJS() as readonly Story[];

@@ -11,14 +11,14 @@ let folder: string;
 beforeAll(async () => {
   folder = await makeStateDir();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }));
 
 async function run(world: ModelWorld, short: ShortSpec, fault?: CallFault): Promise<Converged> {
   const stateDir = await mkdtemp(join(folder, 'run-'));
   try {
     return await converge(world, modelSpec(short), { stateDir, fault });
   } finally {
-    await rm(stateDir, { recursive: true, force: true });
+    await rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
   base.lead('a');
   base.advanceTo(base.nowMs + 10_000);
 });
-afterAll(() => rm(stateDir, { recursive: true, force: true }));
+afterAll(() => rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }));
 
 interface Hands {
   readonly world: ModelWorld;

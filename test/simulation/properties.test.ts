@@ -27,14 +27,23 @@ let folder: string;
 beforeAll(async () => {
   folder = await makeStateDir();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  // A run that the time limit cut off is still under way: nothing is removed beneath it.
+  await Promise.allSettled(underWay);
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+}, timeoutMs);
+
+const underWay = new Set<Promise<unknown>>();
 
 async function withStateDir<T>(work: (stateDir: string) => Promise<T>): Promise<T> {
   const stateDir = await mkdtemp(join(folder, 'run-'));
+  const working = work(stateDir);
+  underWay.add(working);
   try {
-    return await work(stateDir);
+    return await working;
   } finally {
-    await rm(stateDir, { recursive: true, force: true });
+    underWay.delete(working);
+    await rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 

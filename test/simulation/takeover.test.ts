@@ -15,14 +15,14 @@ let folder: string;
 beforeAll(async () => {
   folder = await makeStateDir();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }));
 
 async function withStateDir<T>(work: (stateDir: string) => Promise<T>): Promise<T> {
   const stateDir = await mkdtemp(join(folder, 'run-'));
   try {
     return await work(stateDir);
   } finally {
-    await rm(stateDir, { recursive: true, force: true });
+    await rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 

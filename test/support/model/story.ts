@@ -53,7 +53,7 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
     const end = await converge(world, modelSpec(commit), { stateDir });
     return { plan: planText(made), end: endText(world, end), violations: world.state.violations };
   } finally {
-    await rm(stateDir, { recursive: true, force: true });
+    await rm(stateDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 

@@ -1,16 +1,22 @@
+import { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { describeError, QuorateError } from '../base/errors.ts';
 import { agentRefused, connectionError } from './client-errors.ts';
 import { type Identity, isSameIdentity } from './identity.ts';
+import { type Progress, watched } from './progress.ts';
 import {
   type AgentClient,
   type AgentCommands,
+  archiveHashHeader,
   type BinaryFact,
+  backupHeader,
   type CertificateFacts,
   epochHeader,
   type Fence,
   type HostFacts,
   hostHeader,
+  type LatchedIdentity,
+  type PreparedRestore,
   type ProcessFacts,
   runHeader,
 } from './wire.ts';
@@ -27,6 +33,14 @@ export interface AgentTimeouts {
   readonly startMs: number;
   /** A release may have to be built from source. */
   readonly fetchMs: number;
+  /** Of a snapshot that is sent: how long nothing of it may be taken. The whole may take as long as it takes. */
+  readonly uploadIdleMs: number;
+  /** From its last byte on: unpacking what is under way, and waiting for the disk. */
+  readonly uploadEndMs: number;
+  /** etcd's own tool copies the database; longer than the agent lets it run. */
+  readonly prepareMs: number;
+  /** Renames, but of folders on a disk that may be busy. */
+  readonly installMs: number;
 }
 
 const agentTimeouts: AgentTimeouts = {
@@ -35,6 +49,10 @@ const agentTimeouts: AgentTimeouts = {
   commandMs: 15_000,
   startMs: 60_000,
   fetchMs: 900_000,
+  uploadIdleMs: 120_000,
+  uploadEndMs: 300_000,
+  prepareMs: 2_700_000,
+  installMs: 120_000,
 };
 
 export interface AgentConnection {
@@ -89,10 +107,12 @@ export function connectAgent(connection: AgentConnection): AgentClient {
 }
 
 interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
+  /** Of the whole call; with an upload, see `AgentTimeouts`. */
   readonly timeoutMs: number;
   readonly body?: object | undefined;
+  readonly upload?: { readonly source: AsyncIterable<Uint8Array>; readonly idleMs: number } | undefined;
   readonly headers?: Record<string, string> | undefined;
 }
 
@@ -102,14 +122,10 @@ function commandsOf(
   timeouts: AgentTimeouts,
   request: (call: Call) => Promise<unknown>,
 ): AgentCommands {
+  const base = `/v1/clusters/${encodeURIComponent(cluster)}`;
+  const fenced = { [epochHeader]: String(fence.epoch), [runHeader]: fence.runId };
   const post = async <T>(command: CommandName, body: object, timeoutMs = timeouts.commandMs): Promise<T> =>
-    (await request({
-      method: 'POST',
-      path: `/v1/clusters/${encodeURIComponent(cluster)}/${command}`,
-      timeoutMs,
-      body,
-      headers: { [epochHeader]: String(fence.epoch), [runHeader]: fence.runId },
-    })) as T;
+    (await request({ method: 'POST', path: `${base}/${command}`, timeoutMs, body, headers: fenced })) as T;
   return {
     claim: async () => {
       await post('claim', {});
@@ -124,13 +140,26 @@ function commandsOf(
     // TERM, QUIT and KILL may each take the grace, and the agent has a lowest one of its own.
     stop: (body) => post<ProcessFacts>('stop', body, 3 * Math.max(body.graceMs, 10_000) + timeouts.commandMs),
     archiveData: async (body) => (await post<{ archive: string | null }>('archive-data', body)).archive,
+    stageSnapshot: async ({ backup, sha256 }, source) => {
+      const about = { [backupHeader]: backup, ...(sha256 === null ? {} : { [archiveHashHeader]: sha256 }) };
+      await request({
+        method: 'PUT',
+        path: `${base}/snapshot`,
+        timeoutMs: timeouts.uploadEndMs,
+        upload: { source, idleMs: timeouts.uploadIdleMs },
+        headers: { 'content-type': 'application/gzip', ...about, ...fenced },
+      });
+    },
+    prepareRestore: (body) => post<PreparedRestore>('prepare-restore', body, timeouts.prepareMs),
+    installRestored: (body) => post<LatchedIdentity>('install-restored', body, timeouts.installMs),
   };
 }
 
 async function send(pool: Pool, connection: AgentConnection, call: Call): Promise<unknown> {
   const { expectedHost, url } = connection;
   const operation = `${call.method} ${call.path} on host ${expectedHost} (${url})`;
-  const timeout = AbortSignal.timeout(call.timeoutMs);
+  const progress = call.upload === undefined ? undefined : watched(call.upload, call.timeoutMs);
+  const timeout = progress?.signal ?? AbortSignal.timeout(call.timeoutMs);
   try {
     const response = await pool.request({
       method: call.method,
@@ -140,8 +169,8 @@ async function send(pool: Pool, connection: AgentConnection, call: Call): Promis
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...call.headers,
       },
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      // The signal above bounds the whole call; undici's own five minutes would cut a long fetch.
+      body: bodyOf(call, progress),
+      // The signal above bounds the call; undici's own five minutes would cut a long fetch.
       headersTimeout: 0,
       bodyTimeout: 0,
       signal: timeout,
@@ -154,8 +183,17 @@ async function send(pool: Pool, connection: AgentConnection, call: Call): Promis
     return body;
   } catch (error) {
     if (error instanceof QuorateError) throw error;
-    throw connectionError(error, operation, timeout.aborted ? call.timeoutMs : undefined);
+    // What is to be sent could not be read: not the agent's fault, and it has a code of its own.
+    if (progress?.failure !== undefined) throw progress.failure;
+    throw connectionError(error, operation, timeout.aborted ? (progress?.limitMs ?? call.timeoutMs) : undefined);
+  } finally {
+    progress?.end();
   }
+}
+
+function bodyOf(call: Call, progress: Progress | undefined): Readable | string | null {
+  if (progress !== undefined) return Readable.from(progress.source, { objectMode: false, highWaterMark: 1024 * 1024 });
+  return call.body === undefined ? null : JSON.stringify(call.body);
 }
 
 /** Builds a connector anew when the certificate on disk has changed. */

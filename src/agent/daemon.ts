@@ -39,6 +39,7 @@ export interface AgentTuning {
   readonly rotateEveryMs: number;
   readonly identityEveryMs: number;
   readonly pruneEveryMs: number;
+  readonly staleRestoresEveryMs: number;
 }
 
 const defaultTuning: AgentTuning = {
@@ -47,6 +48,7 @@ const defaultTuning: AgentTuning = {
   rotateEveryMs: 10_000,
   identityEveryMs: 5000,
   pruneEveryMs: 86_400_000,
+  staleRestoresEveryMs: 3_600_000,
 };
 
 export interface AgentParts {
@@ -110,6 +112,13 @@ export async function startAgent(parts: AgentParts): Promise<RunningAgent> {
             await pruneArchives(archivesFolder(dataDir), config.archives, clock.now(), log);
           },
         },
+        {
+          name: 'remove stale restores',
+          everyMs: tuning.staleRestoresEveryMs,
+          run: async () => {
+            for (const member of await members.all()) await member.restore.removeStale();
+          },
+        },
       ],
       clock,
       log,
@@ -121,6 +130,7 @@ export async function startAgent(parts: AgentParts): Promise<RunningAgent> {
         ending.abort();
         await closeServer(server);
         await Promise.all([chores, ...resuming]);
+        for (const member of await members.all()) await member.restore.idle();
         await unlock();
       },
     };

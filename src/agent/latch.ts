@@ -35,12 +35,12 @@ export class Latch {
     return this.#identity;
   }
 
-  /** Durable when it resolves. The same ids again change nothing; the same cluster keeps its bootstrap id. */
-  async record(seen: WalIdentity, bootstrapId: string | undefined, nowMs: number): Promise<void> {
+  /** Gives what is latched then, durably. The same ids again change nothing; the same cluster keeps its bootstrap id. */
+  async record(seen: WalIdentity, bootstrapId: string | undefined, nowMs: number): Promise<LatchedIdentity> {
     const former = this.#identity;
-    const isSameCluster = former?.clusterId === seen.clusterId;
+    const isSameCluster = former !== null && former.clusterId === seen.clusterId;
     const kept = bootstrapId ?? (isSameCluster ? former.bootstrapId : undefined);
-    if (isSameCluster && former.memberId === seen.memberId && former.bootstrapId === kept) return;
+    if (isSameCluster && former.memberId === seen.memberId && former.bootstrapId === kept) return former;
     const identity: LatchedIdentity = {
       clusterId: seen.clusterId,
       memberId: seen.memberId,
@@ -49,5 +49,6 @@ export class Latch {
     };
     await latchFile.write(this.#path, identity);
     this.#identity = identity;
+    return identity;
   }
 }

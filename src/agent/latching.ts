@@ -6,6 +6,8 @@ import { type DataDir, inspectDataDir } from './data-dir.ts';
 import type { Latch } from './latch.ts';
 import type { MemberRecordStore } from './member-record.ts';
 import { createMutex, type Mutex } from './mutex.ts';
+import type { WalIdentity } from './wal.ts';
+import type { LatchedIdentity } from './wire.ts';
 
 /** etcd writes its identity within milliseconds of a first start; facts look again later. */
 const latchWait = { timeoutMs: 30_000, intervalMs: 100 };
@@ -43,6 +45,12 @@ export class Latching {
       if (isFresh) await record.update({ isFresh: false });
       return data;
     });
+  }
+
+  /** Remembers what a restore has put in place; a look that began before cannot write over it. */
+  remember(identity: WalIdentity, bootstrapId: string): Promise<LatchedIdentity> {
+    const { latch, clock } = this.#parts;
+    return this.#exclusive(() => latch.record(identity, bootstrapId, clock.now()));
   }
 
   /** After a start: looks until the identity shows, in the background. */

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
-import { describeError, QuorateError } from '../base/errors.ts';
+import { describeError } from '../base/errors.ts';
 import { ensureFolder } from '../base/files.ts';
 import type { Logger } from '../base/log.ts';
 import type { Binaries } from '../etcd/binaries.ts';
@@ -11,16 +10,27 @@ import { inspectDataDir } from './data-dir.ts';
 import { EpochFence } from './fence.ts';
 import { Latch } from './latch.ts';
 import { Latching } from './latching.ts';
-import { lastWords, type RotationOptions, readLastLines, rotateLog } from './log-file.ts';
+import { type RotationOptions, readLastLines, rotateLog } from './log-file.ts';
 import { MemberRecordStore } from './member-record.ts';
 import { createMutex, type Mutex } from './mutex.ts';
 import { archivesFolder, type MemberPaths, memberPaths } from './paths.ts';
+import { exitFacts, exitReadLines, processFacts } from './process-facts.ts';
+import { Restore } from './restore/restore.ts';
 import type { ProcessExit, ProcessRuntime } from './runtime.ts';
-import { decideJoin } from './start-rules.ts';
+import { decideJoin, requireSameStart, stillRunning } from './start-rules.ts';
 import { storageError } from './state-file.ts';
-import { type Launch, type RunningProcess, Supervisor } from './supervisor.ts';
+import { type Launch, Supervisor } from './supervisor.ts';
 import { TlsFolder } from './tls-folder.ts';
-import type { ArchiveRequest, Fence, JoinMode, MemberFacts, ProcessFacts, StartRequest, StopRequest } from './wire.ts';
+import type {
+  ArchiveRequest,
+  Fence,
+  JoinMode,
+  LatchedIdentity,
+  MemberFacts,
+  ProcessFacts,
+  StartRequest,
+  StopRequest,
+} from './wire.ts';
 
 export interface MemberContext {
   /** Root of everything that the agent keeps; absolute, without links. */
@@ -36,14 +46,12 @@ export interface MemberContext {
 
 /** A controller sends one command at a time; a few may pile up when it is replaced. */
 const maxWaitingCommands = 16;
-const exitReadLines = 100;
-const exitLogLines = 20;
-const exitLineChars = 1000;
 
 /** One cluster's member on this host: its process, data, certificates and memory of itself. */
 export class Member {
   readonly cluster: string;
   readonly tls: TlsFolder;
+  readonly restore: Restore;
   readonly #paths: MemberPaths;
   readonly #context: MemberContext;
   readonly #log: Logger;
@@ -67,8 +75,10 @@ export class Member {
     this.#record = state.record;
     this.#log = context.log.child({ cluster });
     this.tls = new TlsFolder(state.paths.tls, context.clock);
+    const { restore: folder, data: dataPath } = state.paths;
+    this.restore = new Restore({ ...context, log: this.#log, folder, dataPath });
     this.#exclusive = createMutex(`command for cluster ${cluster}`, maxWaitingCommands);
-    this.#latching = new Latching({ ...context, ...state, log: this.#log, dataPath: state.paths.data });
+    this.#latching = new Latching({ ...context, ...state, log: this.#log, dataPath });
     this.#supervisor = new Supervisor({
       ...context,
       log: this.#log,
@@ -101,8 +111,15 @@ export class Member {
   command<T>(fence: Fence, work: () => Promise<T>): Promise<T> {
     return this.#exclusive(async () => {
       await this.#fence.admit(fence);
+      this.restore.admitted(fence.epoch);
       return work();
     });
+  }
+
+  /** Work beside the member's commands, which do not wait for it, after the fence has let it in. */
+  async aside<T>(fence: Fence, work: () => Promise<T>): Promise<T> {
+    await this.command(fence, async () => undefined);
+    return work();
   }
 
   /** After a start of the agent: takes over what runs. */
@@ -135,7 +152,7 @@ export class Member {
     checkFlags(request.flags);
     const running = await this.#supervisor.find();
     if (running !== undefined) {
-      this.#requireSame(request, running);
+      requireSameStart(this.cluster, request, { pid: running.identity.pid, request: this.#record.current.request });
       if (this.#record.current.desired !== 'run') await this.#record.update({ desired: 'run' });
       return this.#processFacts();
     }
@@ -168,19 +185,24 @@ export class Member {
   }
 
   async archiveData(request: ArchiveRequest): Promise<string | null> {
-    if ((await this.#supervisor.find()) !== undefined) {
-      throw new QuorateError({
-        code: 'still-running',
-        kind: 'refused',
-        operation: `archive the data of ${this.cluster}`,
-        summary: 'etcd runs on the data dir',
-        remedy: 'Stop the member first.',
-      });
-    }
-    this.#supervisor.cancelRestart();
-    if (this.#record.current.desired !== 'stop') await this.#record.update({ desired: 'stop' });
+    await this.#requireStopped(`archive the data of ${this.cluster}`);
     const data = await inspectDataDir(this.#paths.data);
     return data.isPresent ? this.#archive(request.reason) : null;
+  }
+
+  installRestored(bootstrapId: string): Promise<LatchedIdentity> {
+    return this.restore.install(bootstrapId, {
+      latched: () => this.#latch.identity,
+      requireStopped: async () => {
+        await this.#requireStopped(`install a restore of ${this.cluster}`);
+        // What the last start was to begin has no say over the data that comes now, and nothing has run on it yet.
+        const { isFresh, request } = this.#record.current;
+        if (isFresh || request !== null)
+          await this.#record.update({ isFresh: false, request: null, desired: 'stop', restarts: 0, lastExit: null });
+      },
+      archive: () => this.#archive('restored'),
+      latch: (identity, id) => this.#latching.remember(identity, id),
+    });
   }
 
   /** @param archives names of this cluster's archives, oldest first */
@@ -199,6 +221,7 @@ export class Member {
         client: await this.tls.facts('client', loaded?.client ?? []),
       },
       epoch: this.#fence.epoch,
+      restore: await this.restore.facts(),
     };
   }
 
@@ -215,34 +238,10 @@ export class Member {
   }
 
   async #processFacts(): Promise<ProcessFacts> {
-    const { request, restarts, lastExit } = this.#record.current;
-    const found = this.#supervisor.running;
+    const { running: found, willRestart } = this.#supervisor;
     const running = found !== undefined && (await this.#context.runtime.isAlive(found.identity)) ? found : undefined;
-    const isDown = this.#supervisor.willRestart || (found !== undefined && this.#record.current.desired === 'run');
-    return {
-      state: running !== undefined ? 'running' : isDown ? 'crashed' : request === null ? 'absent' : 'stopped',
-      ...(running === undefined ? {} : { pid: running.identity.pid, startedAtMs: running.startedAtMs }),
-      ...(request === null ? {} : { version: request.version, flags: request.flags }),
-      restarts,
-      ...(lastExit === null ? {} : { lastExit }),
-    };
-  }
-
-  #requireSame(request: StartRequest, running: RunningProcess): void {
-    const current = this.#record.current.request;
-    const isSame =
-      current !== null &&
-      current.member === request.member &&
-      current.version === request.version &&
-      isDeepStrictEqual({ ...current.flags }, { ...request.flags });
-    if (isSame) return;
-    throw new QuorateError({
-      code: 'already-running',
-      kind: 'refused',
-      operation: `start a member of ${this.cluster}`,
-      summary: `process ${running.identity.pid} runs etcd ${current?.version ?? 'of unknown version'} with other settings than asked for`,
-      remedy: 'Stop the member first.',
-    });
+    const isDown = willRestart || (found !== undefined && this.#record.current.desired === 'run');
+    return processFacts(this.#record.current, running, isDown);
   }
 
   async #prepare(request: StartRequest, join: JoinMode | undefined): Promise<Launch> {
@@ -272,9 +271,15 @@ export class Member {
   }
 
   async #recordExit(exit: ProcessExit): Promise<void> {
-    const tail = await this.logs(exitReadLines);
-    const logTail = lastWords(tail, exitLogLines).map((line) => line.slice(0, exitLineChars));
-    await this.#record.update({ lastExit: { ...exit, atMs: this.#context.clock.now(), logTail } });
+    const lastExit = exitFacts(exit, await this.logs(exitReadLines), this.#context.clock.now());
+    await this.#record.update({ lastExit });
+  }
+
+  /** From here on nothing starts it but a command. */
+  async #requireStopped(operation: string): Promise<void> {
+    if ((await this.#supervisor.find()) !== undefined) throw stillRunning(operation);
+    this.#supervisor.cancelRestart();
+    if (this.#record.current.desired !== 'stop') await this.#record.update({ desired: 'stop' });
   }
 
   async #archiveUnfinished(): Promise<void> {

@@ -27,6 +27,8 @@ export interface MemberPaths {
   readonly latchFile: string;
   /** Newest fencing epoch. */
   readonly fenceFile: string;
+  /** What lies ready for a restore; only there while one goes on. */
+  readonly restore: string;
 }
 
 export function clustersFolder(dataDir: string): string {
@@ -51,6 +53,7 @@ export function memberPaths(dataDir: string, cluster: string): MemberPaths {
     pidFile: join(root, 'pid.json'),
     latchFile: join(root, 'latch.json'),
     fenceFile: join(root, 'fence.json'),
+    restore: join(root, 'restore'),
   };
 }
 

@@ -29,6 +29,6 @@ export function roleOf(subjectAltName: string | undefined): Role | undefined {
 }
 
 export function mayDo(role: Role | undefined, method: string): boolean {
-  if (role === 'controller') return method === 'GET' || method === 'HEAD' || method === 'POST';
+  if (role === 'controller') return ['GET', 'HEAD', 'POST', 'PUT'].includes(method);
   return role === 'operator' && (method === 'GET' || method === 'HEAD');
 }

@@ -6,13 +6,14 @@ import type { Logger } from '../base/log.ts';
 import type { Identity } from './identity.ts';
 import { clusterNamePattern } from './paths.ts';
 import { mayDo, roleOf } from './roles.ts';
-import { epochHeader, type Fence, type HostFacts, hostHeader, runHeader } from './wire.ts';
+import { addUploadRoute, boundArrival } from './upload.ts';
+import { epochHeader, type Fence, type HostFacts, hostHeader, runHeader, type StageSnapshotRequest } from './wire.ts';
 import { statusOf, toWireError } from './wire-errors.ts';
 import { type CommandName, commandSchemas } from './wire-schemas.ts';
 
 const maxBodyBytes = 1024 * 1024;
 const maxLogLines = 10_000;
-/** For a request to arrive; how long an answer takes is the command's affair. */
+/** For a request to arrive, snapshots apart; how long an answer takes is the command's affair. */
 const requestTimeoutMs = 30_000;
 /** Longer than clients keep a connection (20 s), so that none is closed under a request. */
 const keepAliveTimeoutMs = 75_000;
@@ -24,6 +25,12 @@ export interface AgentService {
   facts(cluster: string | undefined): Promise<HostFacts>;
   /** Rejects with `unknown-cluster` when the host has never had to do with it. */
   logs(cluster: string, lines: number): Promise<readonly string[]>;
+  stageSnapshot(
+    cluster: string,
+    request: StageSnapshotRequest,
+    archive: AsyncIterable<Uint8Array>,
+    fence: Fence,
+  ): Promise<void>;
   command(cluster: string, command: CommandName, body: unknown, fence: Fence): Promise<unknown>;
 }
 
@@ -48,17 +55,20 @@ export function createAgentServer(service: AgentService, identity: Identity, log
   const server = Fastify({
     https: tlsOptions(identity),
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
+    // Node's own limit has no exception for one path; `boundArrival` stands in for it.
+    requestTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
     // Fastify's own choice removes unknown keys and turns "1" into 1; here they are errors.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
   });
   server.server.maxConnections = maxConnections;
+  server.server.headersTimeout = requestTimeoutMs;
   // An HTTPS server without this would print nothing and tell nobody who was turned away.
   server.server.on('tlsClientError', (error) => log.debug({ err: describeError(error) }, 'TLS handshake failed'));
   server.addHook('onRequest', async (request, reply) => {
     reply.header(hostHeader, service.host);
+    boundArrival(request.raw, requestTimeoutMs);
     admit(request, service.host);
   });
   server.setErrorHandler<FastifyError | QuorateError>(async (error, request, reply) => {
@@ -119,6 +129,11 @@ function addRoutes(server: FastifyInstance, service: AgentService, log: Logger):
       },
     );
   }
+  addUploadRoute(server, pathSchema, async (request, cluster, upload, archive) => {
+    const fence = fenceOf(request);
+    await service.stageSnapshot(cluster, upload, archive, fence);
+    log.info({ cluster, backup: upload.backup, run: fence.runId, epoch: fence.epoch }, 'snapshot taken in');
+  });
 }
 
 const commandNames = Object.keys(commandSchemas).filter((name): name is CommandName => name in commandSchemas);
@@ -135,7 +150,7 @@ function admit(request: FastifyRequest, host: string): void {
     });
   }
   const meant = request.headers[hostHeader];
-  if (meant === host || (meant === undefined && request.method !== 'POST')) return;
+  if (meant === host || (meant === undefined && ['GET', 'HEAD'].includes(request.method))) return;
   throw new RequestRefused(421, {
     code: 'wrong-host',
     summary:

@@ -10,6 +10,8 @@ import type {
   CsrRequest,
   HostFacts,
   InstallCertificateRequest,
+  InstallRestoredRequest,
+  PrepareRestoreRequest,
   StartRequest,
   StopRequest,
   TrustRequest,
@@ -36,12 +38,14 @@ interface Bodies {
   readonly start: StartRequest;
   readonly stop: StopRequest;
   readonly 'archive-data': ArchiveRequest;
+  readonly 'prepare-restore': PrepareRestoreRequest;
+  readonly 'install-restored': InstallRestoredRequest;
 }
 
 type Handlers = { readonly [Name in CommandName]: (member: Member, body: Bodies[Name]) => Promise<unknown> };
 
 /** What each command does to a member, and how its result looks in JSON. */
-const handlers: Omit<Handlers, 'fetch-binary'> = {
+const handlers: Omit<Handlers, 'fetch-binary' | 'prepare-restore'> = {
   claim: async () => ({}),
   'write-trust': async (member, body) => {
     await member.tls.writeTrust(body);
@@ -52,6 +56,7 @@ const handlers: Omit<Handlers, 'fetch-binary'> = {
   start: (member, body) => member.start(body),
   stop: (member, body) => member.stop(body),
   'archive-data': async (member, body) => ({ archive: await member.archiveData(body) }),
+  'install-restored': (member, body) => member.installRestored(body.bootstrapId),
 };
 
 export function createService(parts: ServiceParts): AgentService {
@@ -77,16 +82,24 @@ export function createService(parts: ServiceParts): AgentService {
         remedy: 'Check the name of the cluster and of the host.',
       });
     },
+    stageSnapshot: async (cluster, request, archive, fence) => {
+      const member = await members.open(cluster);
+      await member.aside(fence, () => member.restore.stage(fence, request, archive));
+    },
     command: async (cluster, command, body, fence) => {
       const member = await members.open(cluster);
+      if (command === 'prepare-restore') {
+        return member.aside(fence, () => member.restore.prepare(fence, body as Bodies['prepare-restore']));
+      }
       if (command !== 'fetch-binary') {
         const handler = handlers[command] as (member: Member, body: unknown) => Promise<unknown>;
         return member.command(fence, () => handler(member, body));
       }
       // A fetch may take minutes and changes no member, so a stop does not have to wait for it.
-      await member.command(fence, async () => undefined);
-      const fetched = await binaries.ensure((body as Bodies['fetch-binary']).version, lifetime);
-      return { version: fetched.version, path: fetched.etcd, source: fetched.source } satisfies BinaryFact;
+      return member.aside(fence, async () => {
+        const fetched = await binaries.ensure((body as Bodies['fetch-binary']).version, lifetime);
+        return { version: fetched.version, path: fetched.etcd, source: fetched.source } satisfies BinaryFact;
+      });
     },
   };
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { QuorateError } from '../base/errors.ts';
 import type { DataDir } from './data-dir.ts';
 import type { JoinMode, LatchedIdentity, StartRequest } from './wire.ts';
@@ -45,5 +46,38 @@ export function decideJoin({ cluster, data, latched, request }: StartSituation):
     operation,
     summary: `member ${latched.memberId} of cluster ${latched.clusterId} has run here and its data is gone; a new cluster here would give that one up`,
     remedy: `Bring the data back or let the host join as a new learner. To give the cluster up, declare discardData: "${latched.clusterId}".`,
+  });
+}
+
+/** Refuses (`already-running`) a start that asks for something else than what runs. */
+export function requireSameStart(
+  cluster: string,
+  request: StartRequest,
+  running: { readonly pid: number; readonly request: StartRequest | null },
+): void {
+  const current = running.request;
+  const isSame =
+    current !== null &&
+    current.member === request.member &&
+    current.version === request.version &&
+    isDeepStrictEqual({ ...current.flags }, { ...request.flags });
+  if (isSame) return;
+  throw new QuorateError({
+    code: 'already-running',
+    kind: 'refused',
+    operation: `start a member of ${cluster}`,
+    summary: `process ${running.pid} runs etcd ${current?.version ?? 'of unknown version'} with other settings than asked for`,
+    remedy: 'Stop the member first.',
+  });
+}
+
+/** The data dir of a member that runs is not touched. */
+export function stillRunning(operation: string): QuorateError {
+  return new QuorateError({
+    code: 'still-running',
+    kind: 'refused',
+    operation,
+    summary: 'etcd runs on the data dir',
+    remedy: 'Stop the member first.',
   });
 }

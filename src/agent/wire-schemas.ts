@@ -1,3 +1,5 @@
+import { archiveHashHeader, backupHeader } from './wire.ts';
+
 /**
  * JSON schemas of the bodies of `wire.ts`. Unknown keys are refused and everything has a largest size;
  * the whole body is limited to 1 MiB by the server.
@@ -12,17 +14,31 @@ const pem = { type: 'string', minLength: 1, maxLength: 512 * 1024 };
 /** A day would be a mistake; etcd itself allows 50 s. */
 const electionTimeoutMs = { type: 'integer', minimum: 1, maximum: 60_000 };
 
+const member = { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$' };
+const initialCluster = { type: 'string', minLength: 1, maxLength: 8192, pattern: printable };
+const token = { type: 'string', minLength: 1, maxLength: 256, pattern: printable };
+const bootstrapId = { type: 'string', minLength: 1, maxLength: 256, pattern: printable };
+/** Those of other programs have other names than ours, but all of them are made of these. */
+const backup = { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9:._+-]{0,254}$' };
+
 const joinSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['state', 'initialCluster', 'token'],
   properties: {
     state: { enum: ['new', 'existing'] },
-    initialCluster: { type: 'string', minLength: 1, maxLength: 8192, pattern: printable },
-    token: { type: 'string', minLength: 1, maxLength: 256, pattern: printable },
-    bootstrapId: { type: 'string', minLength: 1, maxLength: 256, pattern: printable },
+    initialCluster,
+    token,
+    bootstrapId,
     discardData: clusterId,
   },
+};
+
+/** Headers of a snapshot; see `wire.ts`. */
+export const snapshotHeaders = {
+  type: 'object',
+  required: [backupHeader],
+  properties: { [backupHeader]: backup, [archiveHashHeader]: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
 };
 
 export const startSchema = {
@@ -30,7 +46,7 @@ export const startSchema = {
   additionalProperties: false,
   required: ['member', 'version', 'flags', 'electionTimeoutMs'],
   properties: {
-    member: { type: 'string', pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$' },
+    member,
     version,
     flags: {
       type: 'object',
@@ -82,6 +98,27 @@ export const commandSchemas = {
     additionalProperties: false,
     required: ['reason'],
     properties: { reason: { type: 'string', minLength: 1, maxLength: 256 } },
+  },
+  'prepare-restore': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['bootstrapId', 'backup', 'version', 'member', 'peerUrl', 'initialCluster', 'token', 'bumpRevision'],
+    properties: {
+      bootstrapId,
+      backup,
+      version,
+      member,
+      peerUrl: { type: 'string', maxLength: 512, pattern: '^https?://[^\\u0000-\\u0020]+$' },
+      initialCluster,
+      token,
+      bumpRevision: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    },
+  },
+  'install-restored': {
+    type: 'object',
+    additionalProperties: false,
+    required: ['bootstrapId'],
+    properties: { bootstrapId },
   },
 } as const;
 

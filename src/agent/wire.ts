@@ -8,17 +8,22 @@ import type { KeyType, TrustDomain } from '../spec/cluster-spec.ts';
  *   GET  /v1/facts[?cluster=NAME]                 → HostFacts
  *   GET  /v1/clusters/:cluster/logs?lines=N       → { lines: string[] }
  *   POST /v1/clusters/:cluster/<command>          → see AgentClient
+ *   PUT  /v1/clusters/:cluster/snapshot           ← archive of a backup, as a stream, and its name and hash in headers
  *
- * Every POST carries the fencing epoch; an agent refuses an epoch older than it has seen for that
+ * Every POST and PUT carries the fencing epoch; an agent refuses an epoch older than it has seen for that
  * cluster with 409 and code `stale-epoch`. Errors are `{ code, summary, remedy? }`.
  */
 export const epochHeader = 'quorate-epoch';
 export const runHeader = 'quorate-run';
 /**
- * Name of the host: required on every POST, so that a command cannot reach another host than it is meant
+ * Name of the host: required on every POST and PUT, so that a command cannot reach another host than it is meant
  * for when an address is mixed up (421, code `wrong-host`); and on every answer.
  */
 export const hostHeader = 'quorate-host';
+/** With a snapshot: name of the backup. */
+export const backupHeader = 'quorate-backup';
+/** With a snapshot, where it is known: SHA-256 of the archive, hexadecimal. */
+export const archiveHashHeader = 'quorate-archive-sha256';
 
 export interface HostFacts {
   readonly host: string;
@@ -43,10 +48,27 @@ export interface MemberFacts {
   readonly certificates: Readonly<Record<TrustDomain, CertificateFacts | null>>;
   /** Newest fencing epoch seen for this cluster; 0 before the first command. */
   readonly epoch: number;
+  readonly restore: RestoreFacts;
+}
+
+/** What lies ready beside the data dir for a restore; nothing of it is in use. */
+export interface RestoreFacts {
+  /** A whole, checked snapshot. */
+  readonly staged: { readonly backup: string; readonly dbSizeBytes: number } | null;
+  /** A data dir made from it by etcd's own tool. */
+  readonly prepared: PreparedRestore | null;
+}
+
+export interface PreparedRestore {
+  readonly bootstrapId: string;
+  readonly backup: string;
+  /** Hexadecimal ids that the restored member will have. */
+  readonly clusterId: string;
+  readonly memberId: string;
 }
 
 export interface ProcessFacts {
-  /** `absent`: never started here. `crashed`: meant to run, is down, will be restarted with back-off. */
+  /** `absent`: never started on what is there. `crashed`: meant to run, is down, will be restarted with back-off. */
   readonly state: 'absent' | 'running' | 'stopped' | 'crashed';
   readonly pid?: number | undefined;
   /** Milliseconds since the epoch. */
@@ -148,6 +170,32 @@ export interface ArchiveRequest {
   readonly reason: string;
 }
 
+export interface StageSnapshotRequest {
+  /** Name of the backup. */
+  readonly backup: string;
+  /** SHA-256 of the archive, hexadecimal; null for a backup that another program wrote without one. */
+  readonly sha256: string | null;
+}
+
+export interface PrepareRestoreRequest {
+  readonly bootstrapId: string;
+  /** A staged one. */
+  readonly backup: string;
+  /** Release whose own tool makes the data dir. */
+  readonly version: string;
+  readonly member: string;
+  readonly peerUrl: string;
+  /** `name=peerURL,…` */
+  readonly initialCluster: string;
+  readonly token: string;
+  /** Added to all revisions, with everything before marked as compacted; 0: neither. */
+  readonly bumpRevision: number;
+}
+
+export interface InstallRestoredRequest {
+  readonly bootstrapId: string;
+}
+
 /** A fenced channel to one agent. The real one is `client.ts`; tests hand in another. */
 export interface AgentClient {
   /** Facts of the host; with a name, of that cluster alone, which spares a host of many clusters the rest. */
@@ -180,4 +228,16 @@ export interface AgentCommands {
   stop(request: StopRequest): Promise<ProcessFacts>;
   /** Renames the data dir of a stopped member; a no-op without data. Gives the archive's name. */
   archiveData(request: ArchiveRequest): Promise<string | null>;
+  /**
+   * Takes the archive of a backup (gzip of a snapshot stream), unpacks it beside the data dir and checks it:
+   * `backup-altered`, `snapshot-corrupt`, `disk-full`. What is staged already is not read again.
+   */
+  stageSnapshot(request: StageSnapshotRequest, archive: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Makes a data dir beside the one in use from the staged snapshot. The same request again is a no-op. */
+  prepareRestore(request: PrepareRestoreRequest): Promise<PreparedRestore>;
+  /**
+   * Archives the data dir of a stopped member and puts the prepared one in its place; the host remembers the new
+   * identity from then on. A no-op when it is in place already.
+   */
+  installRestored(request: InstallRestoredRequest): Promise<LatchedIdentity>;
 }

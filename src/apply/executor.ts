@@ -1,5 +1,6 @@
 import { asQuorateError, describeError, QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Transfer } from '../base/transfer.ts';
 import { waitUntil } from '../base/wait.ts';
 import type { Lease } from '../coordination/coordination.ts';
 import type { LiveState } from '../observe/live-state.ts';
@@ -29,6 +30,7 @@ export interface ApplyInput {
 export type RunEvent =
   | { readonly type: 'step-started'; readonly step: Step; readonly of: number }
   | { readonly type: 'step-progress'; readonly step: Step; readonly of: number; readonly text: string }
+  | { readonly type: 'step-transfer'; readonly step: Step; readonly of: number; readonly transfer: Transfer }
   | { readonly type: 'step-ended'; readonly step: Step; readonly of: number; readonly result: StepResult };
 
 export interface StepResult {
@@ -150,6 +152,7 @@ class Run {
       live,
       signal: lease.lost,
       progress: (text: string) => onEvent({ type: 'step-progress', step, of: plan.steps.length, text }),
+      transfer: (transfer: Transfer) => onEvent({ type: 'step-transfer', step, of: plan.steps.length, transfer }),
       backedUp: (backup: { readonly name: string; readonly clusterId: string }) => {
         this.#backup = backup;
       },

@@ -1,4 +1,4 @@
-import type { RecordedOperation } from '../backup/store.ts';
+import type { RecordedBootstrap } from '../backup/store.ts';
 import type { Step } from '../plan/plan.ts';
 import { facts, type GuardInput, refuse } from './guard-input.ts';
 
@@ -9,6 +9,8 @@ export function guardBootstrap(input: GuardInput): void {
   if (!live.backups.known) return refuse(input, 'store-unknown', `backups cannot be listed (${live.backups.reason})`);
   const record = live.record.value?.record;
   const operation = record?.operation;
+  if (operation?.type === 'restore')
+    return refuse(input, 'restore-interrupted', `the restore of ${operation.backup} is not at its end`);
   for (const host of spec.hosts) facts(input, host.name);
   if (live.etcd.known) return refuse(input, 'hosts-not-empty', `cluster ${live.etcd.value.clusterId} is running`);
   if (operation !== undefined && operation !== null && isSameBootstrap(step, operation))
@@ -46,7 +48,7 @@ export function guardBootstrap(input: GuardInput): void {
   }
 }
 
-function isSameBootstrap(step: Step, operation: RecordedOperation): boolean {
+function isSameBootstrap(step: Step, operation: RecordedBootstrap): boolean {
   const { bootstrapId, token, initialCluster } = step.detail;
   return (
     operation.bootstrapId === bootstrapId &&
@@ -61,7 +63,7 @@ function isSameBootstrap(step: Step, operation: RecordedOperation): boolean {
  * given up; and once some have run, empty ones are filled only shortly after the begin: later they may be
  * replaced hosts of a cluster that has served.
  */
-function guardResume(input: GuardInput, operation: RecordedOperation): void {
+function guardResume(input: GuardInput, operation: RecordedBootstrap): void {
   const places = operation.hosts.map((name) => ({ name, member: facts(input, name).member }));
   const started = places.filter(({ member }) => member.latched?.bootstrapId === operation.bootstrapId);
   const forming = started[0]?.member.latched?.clusterId;

@@ -1,6 +1,7 @@
 import { isHealthy, type LiveCluster, type LiveMember } from '../observe/live-state.ts';
 import { guardBootstrap } from './guard-bootstrap.ts';
 import { facts, type GuardInput, refuse } from './guard-input.ts';
+import { guardRelease, guardRestore } from './guard-restore.ts';
 
 /**
  * The invariants, checked at the moment of acting against what is really there. They do not trust the
@@ -14,6 +15,12 @@ export function guard(input: GuardInput): void {
       return;
     case 'bootstrap-cluster':
       guardBootstrap(input);
+      return;
+    case 'restore-cluster':
+      guardRestore(input);
+      return;
+    case 'release':
+      guardRelease(input);
       return;
     case 'start-member':
       guardStart(input);
@@ -209,6 +216,8 @@ function guardArchive(input: GuardInput): void {
   const { members, clusterId } = cluster(input);
   const { data } = facts(input).member;
   if (data.state === 'empty') return;
+  const record = input.live.record.known ? input.live.record.value?.record : undefined;
+  if (data.clusterId !== undefined && record?.replaced?.includes(data.clusterId) === true) return;
   if (data.clusterId !== clusterId)
     refuse(
       input,

@@ -2,6 +2,7 @@ import { markClusterCreated, readRecord, writeRecord } from '../backup/record.ts
 import type { ClusterRecord, ObjectStore } from '../backup/store.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { isHealthy, type LiveState } from '../observe/live-state.ts';
+import { isTakenBack } from '../plan/restore-state.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 
 /**
@@ -9,9 +10,21 @@ import type { ClusterSpec } from '../spec/cluster-spec.ts';
  * answers, or when another cluster answers than the one on record: a witness is never overruled by
  * what it is there to question.
  */
-export async function settleRecord(spec: ClusterSpec, live: LiveState, store: ObjectStore): Promise<void> {
+export async function settleRecord(
+  spec: ClusterSpec,
+  live: LiveState,
+  store: ObjectStore,
+  options: {
+    /** The restored cluster was checked and is the cluster of this name from now on. */ readonly endsRestore: boolean;
+  } = {
+    endsRestore: false,
+  },
+): Promise<void> {
   if (!live.etcd.known) return;
   const stored = await readRecord(store, spec.name);
+  // What runs during a restore is half old, half new, and checked by nobody yet.
+  const operation = stored?.record.operation;
+  if (operation?.type === 'restore' && !options.endsRestore && !isTakenBack(spec, live, operation)) return;
   const settled = settledRecord(spec, live, stored?.record ?? null);
   if (settled === undefined) return;
   if (stored !== undefined && stored !== null && canonicalJson(settled) === canonicalJson(stored.record)) return;
@@ -49,6 +62,7 @@ function settledRecord(spec: ClusterSpec, live: LiveState, previous: ClusterReco
     hosts: placesOf(live, previous),
     // A quorum answers, so the bootstrap is over; a member that is missing is an ordinary repair.
     operation: null,
+    ...replacedOf(clusterId, previous),
     lastRevision: isLeap(previous?.lastRevision ?? 0, lastRevision) ? lastRevision : (previous?.lastRevision ?? 0),
   };
 }
@@ -68,4 +82,15 @@ function placesOf(live: LiveState, previous: ClusterRecord | null): ClusterRecor
       return host.facts.value.member.data.state === 'present';
     })
     .map(({ name, agent, address }) => ({ name, agent, address }));
+}
+
+/** Also a restore that was taken back has replaced nothing: the cluster that answers is never among them. */
+function replacedOf(clusterId: string, previous: ClusterRecord | null): Pick<ClusterRecord, 'replaced'> {
+  const operation = previous?.operation;
+  const given = operation?.type === 'restore' ? operation.replaces : operation?.discardData;
+  const replaced = [
+    ...new Set([...(previous?.replaced ?? []), ...(given === undefined || given === null ? [] : [given])]),
+  ];
+  const others = replaced.filter((id) => id !== clusterId);
+  return others.length === 0 ? {} : { replaced: others };
 }

@@ -1,6 +1,7 @@
 import type { AgentCommands } from '../agent/wire.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Transfer } from '../base/transfer.ts';
 import type { EtcdApi } from '../etcd/api.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Sight } from '../observe/sight.ts';
@@ -29,6 +30,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Text for people while a step takes long. */
   readonly progress: (text: string) => void;
+  /** For steps that move bytes; told as often as it suits the step, whoever shows it chooses what to show. */
+  readonly transfer: (transfer: Transfer) => void;
   /** Set by the backup step, read by the guard. */
   readonly backedUp: (backup: { readonly name: string; readonly clusterId: string }) => void;
 }
@@ -53,6 +56,12 @@ function unknownHost(context: StepContext, host: string): QuorateError {
     operation: `apply ${context.spec.name}`,
     summary: `the plan names host ${host}, which is neither in the spec nor on record`,
   });
+}
+
+/** A part of a long step begins: told to people, and to the log, where a reader finds how far a dead run had come. */
+export function begin(part: string, context: StepContext): void {
+  context.log.info({ part }, 'part begins');
+  context.progress(part);
 }
 
 /** A client that asks the healthy voters, wherever they say that they listen. */

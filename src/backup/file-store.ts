@@ -29,6 +29,7 @@ export interface FileStoreOptions {
 }
 
 const sweepEveryMs = 3_600_000;
+const keepTemporaryMs = 3_600_000;
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
@@ -150,6 +151,12 @@ class FileStore implements ObjectStore {
     });
   }
 
+  async removeUnfinishedUploads(beforeMs: number): Promise<number> {
+    return this.#do('remove unfinished uploads from the backup store', async (operation) => {
+      return (await this.#isThere(operation)) ? sweepTemporary(this.#work, beforeMs, this.#log) : 0;
+    });
+  }
+
   async #do<T>(operation: string, act: (operation: string) => Promise<T>): Promise<T> {
     try {
       return await act(operation);
@@ -168,7 +175,7 @@ class FileStore implements ObjectStore {
     await makeWorkFolder(this.#work);
     if (this.#clock.monotonic() - this.#sweptAtMs < sweepEveryMs) return;
     this.#sweptAtMs = this.#clock.monotonic();
-    await sweepTemporary(this.#work, this.#clock, this.#log);
+    await sweepTemporary(this.#work, this.#clock.now() - keepTemporaryMs, this.#log);
   }
 
   async #exists(key: string, operation: string): Promise<boolean> {

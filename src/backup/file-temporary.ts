@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../base/clock.ts';
 import { describeError, systemErrorCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { formatSize } from '../base/size.ts';
@@ -10,7 +9,6 @@ import { fateOf, ownIdentity } from './writer-identity.ts';
 
 /** Folder in a store for what is not an object yet: temporary files and locks. */
 export const workName = '.quorate-work';
-const keepMs = 3_600_000;
 const namePattern = /^([0-9a-f]{12})-([0-9]+)-([0-9]+)-[0-9a-f]{16}\.tmp$/;
 
 /** Writes content to a new temporary file, durable when it resolves. Nothing is left of it when it rejects. */
@@ -64,20 +62,26 @@ export async function makeWorkFolder(work: string): Promise<void> {
   }
 }
 
-/** Removes temporary files that are an hour old and whose writer is not known to live. Never rejects. */
-export async function sweepTemporary(work: string, clock: Clock, log: Logger): Promise<void> {
+/**
+ * Removes temporary files last written before that moment whose writer is not known to live. Gives how many; never
+ * rejects.
+ */
+export async function sweepTemporary(work: string, beforeMs: number, log: Logger): Promise<number> {
+  let removed = 0;
   for (const name of await readdir(work).catch(() => [])) {
     const path = join(work, name);
     try {
-      if (clock.now() - (await stat(path)).mtimeMs < keepMs) continue;
+      if ((await stat(path)).mtimeMs >= beforeMs) continue;
       const match = namePattern.exec(name);
       const writer = { realm: match?.[1] ?? '', pid: Number(match?.[2] ?? 0), startTicks: match?.[3] ?? '0' };
       if (match !== null && (await fateOf(writer)) === 'alive') continue;
       // Locks of dead holders lie here too; whoever wants one breaks it long before.
       await rm(path, { force: true });
+      removed++;
       log.info({ path }, 'removed what a dead writer left in the backup store');
     } catch (error) {
       log.debug({ path, error: describeError(error) }, 'could not remove an old temporary file');
     }
   }
+  return removed;
 }

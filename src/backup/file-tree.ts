@@ -1,14 +1,11 @@
 import type { Dirent } from 'node:fs';
 import { lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { QuorateError, systemErrorCode } from '../base/errors.ts';
+import { systemErrorCode } from '../base/errors.ts';
 import { syncFolder } from '../base/files.ts';
-import { isKey } from './keys.ts';
+import { isKey, maxStoredObjects } from './keys.ts';
 import type { StoredObject } from './store.ts';
-import { storeDenied } from './store-errors.ts';
-
-/** Three objects per backup and one per run: more than 60 000 backups. */
-const maxObjects = 200_000;
+import { storeDenied, storeTooLarge } from './store-errors.ts';
 
 /** Looks at every folder between the root and a key; false when one is missing, `store-denied` when one is a link. */
 export async function foldersExist(root: string, key: string, operation: string): Promise<boolean> {
@@ -70,7 +67,7 @@ export async function listTree(
       } else if (key.startsWith(prefix)) {
         const sizeBytes = await sizeOf(join(root, key));
         if (sizeBytes !== undefined) found.push({ key, sizeBytes });
-        if (found.length > maxObjects) throw tooMany(operation, root);
+        if (found.length > maxStoredObjects) throw storeTooLarge(operation, root);
       }
     }
   }
@@ -108,14 +105,4 @@ async function sizeOf(path: string): Promise<number | undefined> {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function tooMany(operation: string, root: string): QuorateError {
-  return new QuorateError({
-    code: 'store-too-large',
-    kind: 'stalled',
-    operation,
-    summary: `${root} holds more than ${maxObjects} objects`,
-    remedy: 'Prune old backups, or move away what does not belong there.',
-  });
 }

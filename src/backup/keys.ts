@@ -5,6 +5,9 @@ const partPattern = /^[A-Za-z0-9_][A-Za-z0-9_.:+@=-]{0,199}$/;
 const maxKeyLength = 600;
 const maxParts = 8;
 
+/** Three objects per backup and one per run: more than 60 000 backups. */
+export const maxStoredObjects = 200_000;
+
 /** Most bytes of an object that `read` and `write` handle. */
 export const maxSmallObjectBytes = 1024 * 1024;
 

@@ -8,11 +8,17 @@ import type { ObjectStore } from './store.ts';
 const leftoverAfterMs = 86_400_000;
 
 /**
- * Removes what interrupted backups left: objects under a name that Quorate claimed more than a day
- * ago and that never got a meta. Never touches a listed backup, nor what another program wrote.
+ * Removes what interrupted backups left more than a day ago: uploads that were never finished, and objects
+ * under a name that Quorate claimed and that never got a meta. Never touches a listed backup, nor what another program wrote.
  * Trouble is logged, for it must not stop the backup that comes next.
  */
 export async function removeLeftovers(store: ObjectStore, clock: Clock, log: Logger): Promise<void> {
+  try {
+    const uploads = await store.removeUnfinishedUploads(clock.now() - leftoverAfterMs);
+    if (uploads > 0) log.info({ uploads }, 'removed unfinished uploads');
+  } catch (error) {
+    log.warn({ error: describeError(error) }, 'could not remove unfinished uploads');
+  }
   const objects = await store.list('');
   const keys = new Set(objects.map((object) => object.key));
   for (const name of new Set(objects.map((object) => object.key.split('/', 1)[0] ?? ''))) {

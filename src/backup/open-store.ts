@@ -1,9 +1,8 @@
-import { isAbsolute } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { redact } from '../base/redact.ts';
+import { parseStoreUrl } from '../base/store-url.ts';
 import { openFileStore } from './file-store.ts';
 import type { ObjectStore } from './store.ts';
 import type { StoreMemory } from './store-memory.ts';
@@ -20,28 +19,17 @@ export interface OpenStoreOptions {
  * shows at the first use. Rejects with code `store-url-invalid`.
  */
 export async function openStore(url: string, cluster: string, options: OpenStoreOptions): Promise<ObjectStore> {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
   // As in the schema of the cluster spec; it keeps the name from leaving the base.
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(cluster)) throw invalid(url, `${cluster} is not a cluster name`);
-  if (parsed?.protocol === 's3:') throw invalid(url, 'stores in S3 are not part of this version');
-  if (parsed?.protocol !== 'file:') throw invalid(url, 'it is not a file:// URL');
-  if (parsed.host !== '') throw invalid(url, `it names a host (${parsed.host}), which a folder does not have`);
-  if (parsed.search !== '' || parsed.hash !== '') throw invalid(url, 'a folder takes no parameters');
-  return openFileStore({ folder: pathOf(parsed, url), cluster, ...options });
-}
-
-function pathOf(parsed: URL, url: string): string {
-  let path: string;
-  try {
-    path = fileURLToPath(parsed);
-  } catch (error) {
-    throw invalid(url, error instanceof Error ? error.message : 'it cannot be read as a path');
+  const parsed = parseStoreUrl(url);
+  if (!parsed.valid) throw invalid(url, parsed.reason);
+  const { location } = parsed;
+  if (location.type === 's3') {
+    // Loaded only where it is used: the SDK takes longer to load than most commands to run.
+    const { openS3Store } = await import('./s3-store.ts');
+    return openS3Store({ location, cluster, log: options.log });
   }
-  const folder = path.length > 1 ? path.replace(/\/+$/, '') : path;
-  if (!isAbsolute(folder) || folder === '' || folder === '/' || folder.includes('\0')) {
-    throw invalid(url, 'it names no folder');
-  }
-  return folder;
+  return openFileStore({ folder: location.folder, cluster, ...options });
 }
 
 function invalid(url: string, why: string): QuorateError {
@@ -50,6 +38,6 @@ function invalid(url: string, why: string): QuorateError {
     kind: 'invalid',
     operation: `open the backup store ${redact(url)}`,
     summary: why,
-    remedy: 'Write an absolute folder, for example file:///var/backups/etcd.',
+    remedy: 'Write file:///var/backups/etcd, or s3://bucket/prefix?region=eu-1.',
   });
 }

@@ -32,6 +32,8 @@ export const proofKind: StoredKind<BackupProof> = storedKind<BackupProof>(
       dbSizeBytes: count,
       revision: count,
       hash: count,
+      compactRevision: { type: 'integer', minimum: -1 },
+      keyCount: count,
       clusterId: text,
       source: text,
       members: {

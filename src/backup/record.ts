@@ -1,5 +1,5 @@
 import { QuorateError } from '../base/errors.ts';
-import type { ClusterRecord, ObjectStore, RecordedOperation, StoredRecord } from './store.ts';
+import type { ClusterRecord, ObjectStore, RecordedBootstrap, RecordedRestore, StoredRecord } from './store.ts';
 import { storeConflict } from './store-errors.ts';
 import { parseStored, renderStored, type StoredKind, storedKind } from './stored-json.ts';
 
@@ -9,37 +9,54 @@ const createdKey = 'control/etcd-cluster-created';
 
 const text = { type: 'string', maxLength: 10_000 };
 const list = (items: object): object => ({ type: 'array', maxItems: 10_000, items });
-const exactly = (properties: Record<string, object>): object => ({
+const exactly = (properties: Record<string, object>, optional: readonly string[] = []): object => ({
   type: 'object',
   // Nothing may be lost when an older program writes the record of a newer one, so it refuses to read it.
   additionalProperties: false,
-  required: Object.keys(properties),
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
   properties,
 });
 
-const operation: object = exactly({
-  type: { const: 'bootstrap' },
+const textOrNull = { anyOf: [{ type: 'null' }, text] };
+const count = { type: 'integer', minimum: 0 };
+const begun = {
   bootstrapId: text,
   token: text,
   initialCluster: text,
   hosts: list(text),
-  discardData: { anyOf: [{ type: 'null' }, text] },
   commit: text,
-  startedAtMs: { type: 'integer', minimum: 0 },
-} satisfies Record<keyof RecordedOperation, object>);
+  startedAtMs: count,
+};
+const bootstrap: object = exactly({
+  type: { const: 'bootstrap' },
+  ...begun,
+  discardData: textOrNull,
+} satisfies Record<keyof RecordedBootstrap, object>);
+const restore: object = exactly({
+  type: { const: 'restore' },
+  ...begun,
+  backup: text,
+  version: text,
+  bumpRevision: count,
+  replaces: textOrNull,
+} satisfies Record<keyof RecordedRestore, object>);
 
 const recordKind: StoredKind<ClusterRecord> = storedKind<ClusterRecord>(
-  exactly({
-    formatVersion: { const: '1.0' },
-    cluster: { type: 'string', minLength: 1, maxLength: 100 },
-    clusterId: { type: ['string', 'null'], pattern: '^[0-9a-f]{1,16}$' },
-    bootstrapIds: list(text),
-    versions: list(text),
-    members: { type: 'integer', minimum: 0, maximum: 1000 },
-    hosts: list(exactly({ name: text, agent: text, address: text })),
-    operation: { anyOf: [{ type: 'null' }, operation] },
-    lastRevision: { type: 'integer', minimum: 0 },
-  } satisfies Record<keyof ClusterRecord, object>),
+  exactly(
+    {
+      formatVersion: { const: '1.0' },
+      cluster: { type: 'string', minLength: 1, maxLength: 100 },
+      clusterId: { type: ['string', 'null'], pattern: '^[0-9a-f]{1,16}$' },
+      bootstrapIds: list(text),
+      versions: list(text),
+      members: { type: 'integer', minimum: 0, maximum: 1000 },
+      hosts: list(exactly({ name: text, agent: text, address: text })),
+      operation: { anyOf: [{ type: 'null' }, bootstrap, restore] },
+      lastRevision: { type: 'integer', minimum: 0 },
+      replaced: list(text),
+    } satisfies Record<keyof ClusterRecord, object>,
+    ['replaced'],
+  ),
   {
     what: 'the record of the cluster',
     code: 'record-invalid',

@@ -14,7 +14,16 @@ import { renderStored } from './stored-json.ts';
 /** What the caller knows of the cluster at the moment of the snapshot. */
 export type BackupFacts = Pick<
   BackupProof,
-  'revision' | 'hash' | 'clusterId' | 'source' | 'members' | 'reason' | 'commit' | 'run'
+  | 'revision'
+  | 'hash'
+  | 'compactRevision'
+  | 'keyCount'
+  | 'clusterId'
+  | 'source'
+  | 'members'
+  | 'reason'
+  | 'commit'
+  | 'run'
 > & { readonly etcdVersion: string; readonly memberCount: number };
 
 export interface BackupProgress {
@@ -29,7 +38,8 @@ export interface BackupRequest {
   /** The raw stream of a snapshot; see `EtcdApi.snapshot`. */
   readonly source: AsyncIterable<Uint8Array>;
   readonly store: ObjectStore;
-  readonly facts: BackupFacts;
+  /** A promise when they are still being found out while the snapshot streams; the caller handles its failure too. */
+  readonly facts: BackupFacts | Promise<BackupFacts>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly progress?: ((progress: BackupProgress) => void) | undefined;
@@ -52,9 +62,9 @@ export async function takeBackup(request: BackupRequest): Promise<Backup> {
     await removeLeftovers(store, clock, log);
     name = await claimName(store, clock);
     const takenAtMs = Math.floor(clock.now() / 1000) * 1000;
-    const { etcdVersion, memberCount, ...facts } = request.facts;
     const written = await writeArchive(request, name, operation);
     await readBack(request, name, written, operation);
+    const { etcdVersion, memberCount, ...facts } = await request.facts;
     const proof: BackupProof = { formatVersion: '1.0', ...written, ...facts, verifiedAtMs: clock.now() };
     request.signal?.throwIfAborted();
     await store.write(keysOf(name).proof, renderStored(proof), { type: 'if-absent' });

@@ -1,4 +1,5 @@
 import { describeError, QuorateError, systemErrorCode } from '../base/errors.ts';
+import { maxStoredObjects } from './keys.ts';
 
 export function storeConflict(operation: string, summary: string): QuorateError {
   return new QuorateError({
@@ -46,6 +47,16 @@ export function objectTooLarge(operation: string, sizeBytes: number, limitBytes:
     operation,
     summary: `the object has ${sizeBytes} bytes, and ${limitBytes} are the most for one that is handled whole`,
     remedy: 'Nothing that Quorate writes there is so large; see what it is and move it away.',
+  });
+}
+
+export function storeTooLarge(operation: string, place: string): QuorateError {
+  return new QuorateError({
+    code: 'store-too-large',
+    kind: 'stalled',
+    operation,
+    summary: `${place} holds more than ${maxStoredObjects} objects`,
+    remedy: 'Prune old backups, or move away what does not belong there.',
   });
 }
 

@@ -19,6 +19,11 @@ export interface ObjectStore {
   writeStream(key: string, content: AsyncIterable<Uint8Array>): Promise<{ readonly sizeBytes: number }>;
   /** No error when it does not exist. */
   delete(key: string): Promise<void>;
+  /**
+   * Removes what uploads begun before that moment (milliseconds since the epoch) and never finished left where
+   * no listing shows it (temporary files, multipart uploads). Gives how many there were.
+   */
+  removeUnfinishedUploads(beforeMs: number): Promise<number>;
 }
 
 export type WriteCondition = { readonly type: 'if-absent' } | { readonly type: 'if-tag'; readonly tag: string };
@@ -50,6 +55,10 @@ export interface BackupProof {
   /** Revision and HashKV of the member it was read from, just before; they date the content. */
   readonly revision: number;
   readonly hash: number;
+  /** Compact revision that the hash was computed over, -1 while nothing was ever compacted; without it, as in older proofs, hashes cannot be compared. */
+  readonly compactRevision?: number | undefined;
+  /** Keys at `revision`. */
+  readonly keyCount?: number | undefined;
   readonly clusterId: string;
   /** Host whose member gave the snapshot. */
   readonly source: string;
@@ -59,6 +68,41 @@ export interface BackupProof {
   readonly run: string | null;
   /** The object was read back and its sha256 matched. */
   readonly verifiedAtMs: number;
+}
+
+/** `control/backup-check.json`: the last time that a periodic backup was due and nothing had been written since. */
+export interface BackupCheck {
+  readonly formatVersion: '1.0';
+  /** The backup that still says it all. */
+  readonly backup: string;
+  readonly clusterId: string;
+  readonly revision: number;
+  readonly checkedAtMs: number;
+}
+
+/** `drills/<time>-<backup>.json`: one backup restored into a scratch etcd, for proof. Never rewritten. */
+export interface DrillResult {
+  readonly formatVersion: '1.0';
+  readonly backup: string;
+  /** `impossible`: something that says nothing about the backup stood in the way (no binary, no room). */
+  readonly outcome: 'passed' | 'failed' | 'impossible';
+  /** For people; null when it passed. */
+  readonly problem: string | null;
+  /** Release that it was restored with. */
+  readonly etcdVersion: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly keyCount: number | null;
+  readonly revision: number | null;
+  readonly hash: number | null;
+  /** False: there was nothing to compare the hash with (an older proof, or another program's backup). */
+  readonly hashCompared: boolean;
+  readonly timings: {
+    readonly fetchMs: number;
+    readonly restoreMs: number;
+    readonly startMs: number;
+    readonly checkMs: number;
+  };
 }
 
 /** `control/quorate.json`: the witness that outlives every host. */
@@ -77,9 +121,13 @@ export interface ClusterRecord {
   readonly operation: RecordedOperation | null;
   /** Last revision seen alive. */
   readonly lastRevision: number;
+  /** Clusters of this name that a restore or a declared loss took the place of: what comes back of them is put away. */
+  readonly replaced?: readonly string[] | undefined;
 }
 
-export interface RecordedOperation {
+export type RecordedOperation = RecordedBootstrap | RecordedRestore;
+
+export interface RecordedBootstrap {
   readonly type: 'bootstrap';
   readonly bootstrapId: string;
   readonly token: string;
@@ -88,6 +136,26 @@ export interface RecordedOperation {
   readonly hosts: readonly string[];
   /** Id of the cluster that the commit gave up; null when there was none. */
   readonly discardData: string | null;
+  readonly commit: string;
+  readonly startedAtMs: number;
+}
+
+/** Written before the first member is stopped; cleared when the restored cluster was checked and let its clients in. */
+export interface RecordedRestore {
+  readonly type: 'restore';
+  readonly bootstrapId: string;
+  readonly token: string;
+  /** `name=peerURL,…` */
+  readonly initialCluster: string;
+  readonly hosts: readonly string[];
+  /** Name of the backup. */
+  readonly backup: string;
+  /** etcd release whose tool restores it and that runs afterwards. */
+  readonly version: string;
+  /** Added to the revisions of the backup; 0 where the release's tool cannot. */
+  readonly bumpRevision: number;
+  /** Id of the cluster whose place it takes; null when nobody remembers one. */
+  readonly replaces: string | null;
   readonly commit: string;
   readonly startedAtMs: number;
 }

@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import type { Clock } from '../base/clock.ts';
 import { describeError, QuorateError } from '../base/errors.ts';
+import type { Transfer } from '../base/transfer.ts';
 import { checkName, keysOf } from './backup-name.ts';
 import { readProof } from './catalog.ts';
 import { parseMeta } from './meta.ts';
@@ -31,6 +32,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Longest silence of the store, in milliseconds; default 60 000. */
   readonly stallTimeoutMs?: number | undefined;
+  /** Called for each piece of the archive that was read. */
+  readonly progress?: ((transfer: Transfer) => void) | undefined;
 }
 
 /**
@@ -57,12 +60,26 @@ export async function verifyBackup(
     return undefined;
   });
   const archive: AsyncIterable<Uint8Array> = await store.open(keys.archive);
+  const watched = told(archive, proof?.sizeBytes, options.progress);
   const seen = await readArchive(
-    guardStalls(archive, { ...options, operation, timeoutMs: options.stallTimeoutMs ?? 60_000 }),
+    guardStalls(watched, { ...options, operation, timeoutMs: options.stallTimeoutMs ?? 60_000 }),
     problems,
   );
   if (proof !== undefined) compare(proof, seen, problems);
   return { name, whole: problems.length === 0, problems, hasProof: proof !== undefined, ...seen };
+}
+
+async function* told(
+  archive: AsyncIterable<Uint8Array>,
+  totalBytes: number | undefined,
+  tell: VerifyOptions['progress'],
+): AsyncGenerator<Uint8Array> {
+  let doneBytes = 0;
+  for await (const chunk of archive) {
+    doneBytes += chunk.byteLength;
+    tell?.({ label: 'reading', doneBytes, totalBytes });
+    yield chunk;
+  }
 }
 
 type SeenArchive = Pick<BackupVerification, 'sha256' | 'sizeBytes' | 'snapshot'>;
@@ -80,9 +97,11 @@ async function readArchive(archive: AsyncIterable<Uint8Array>, problems: string[
   let sizeBytes = 0;
   try {
     for await (const chunk of archive) {
+      const fed = feed(gunzip, chunk);
+      // While zlib unpacks it on a thread of its own.
       hash.update(chunk);
       sizeBytes += chunk.byteLength;
-      await feed(gunzip, chunk);
+      await fed;
     }
     gunzip.end();
     const failure = await unpacked;

@@ -7,6 +7,7 @@ import { renderRunEvent } from '../report/run-text.ts';
 import { desiredAt, type SelectedCluster, select, withWorld } from './context.ts';
 import { exitCodeOf, exitCodes, worst } from './exit-codes.ts';
 import { readPlans } from './plan.ts';
+import { progressReporter } from './progress.ts';
 import { stopSignal } from './stop-signal.ts';
 import { errorText, type Terminal } from './terminal.ts';
 
@@ -60,6 +61,7 @@ async function applyOne(
     terminal.err(`${spec.name}: another run holds the lease: ${lease.holder}\n`);
     return exitCodes.held;
   }
+  const progress = progressReporter(terminal, world.clock);
   try {
     const pass = await reconcile({
       spec,
@@ -72,13 +74,18 @@ async function applyOne(
       approvedDigest,
       shouldStop: () => (stop.aborted ? 'interrupted from the terminal' : undefined),
       onPlan: (made) => terminal.out(renderPlanText(made, { hasColor: terminal.hasColor })),
-      onEvent: (event) => terminal.err(renderRunEvent(event)),
+      onEvent: (event) => {
+        if (event.type === 'step-transfer') return progress(event.transfer);
+        progress.end();
+        terminal.err(renderRunEvent(event));
+      },
     });
     return exitCodeOfPass(pass, terminal);
   } catch (error) {
     terminal.err(errorText(error));
     return exitCodeOf(error);
   } finally {
+    progress.end();
     await lease.release();
   }
 }

@@ -1,35 +1,26 @@
-import { takeClusterBackup } from '../apply/take-backup.ts';
+import { takeBackupFrom } from '../apply/take-backup.ts';
 import { silentLogger } from '../base/log.ts';
 import { formatSize } from '../base/size.ts';
-import { observe } from '../observe/observe.ts';
-import { runBackupList, runBackupVerify } from './backup.ts';
-import { desiredAt, selectOne, withWorld } from './context.ts';
+import { type BackupCommand, runBackupList, runBackupVerify } from './backup.ts';
+import { type OriginOptions, type PlaceOptions, withPlace, withSubject } from './backup-place.ts';
 import { exitCodes } from './exit-codes.ts';
+import { progressReporter } from './progress.ts';
 import { stopSignal } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface BackupOptions {
-  readonly config?: string;
-  readonly cluster?: string;
+export interface BackupOptions extends PlaceOptions {
   readonly format: 'text' | 'json';
 }
 
 /** `quorate backup create`: on demand, from a healthy follower; takes no lease, since it changes nothing in the cluster. */
-export async function backupCreateCommand(options: BackupOptions, terminal: Terminal): Promise<number> {
-  return withWorld(options.config, async (world) => {
-    const { spec, commit } = selectOne(await desiredAt(world, undefined), options.cluster);
-    const sight = await world.sight(spec);
-    const backup = await takeClusterBackup({
-      cluster: spec.name,
-      live: await observe(spec, sight),
-      sight,
-      reason: 'on-demand',
-      commit,
-      runId: null,
-      log: silentLogger,
-      progress: (text) => terminal.err(`${text}\n`),
-      signal: stopSignal(),
-    });
+export async function backupCreateCommand(options: BackupOptions & OriginOptions, terminal: Terminal): Promise<number> {
+  const signal = stopSignal();
+  return withSubject(options, async ({ cluster, store, clock, commit, withOrigin }) => {
+    const progress = progressReporter(terminal, clock);
+    const purpose = { cluster, store, clock, commit, reason: 'on-demand', runId: null, log: silentLogger };
+    const backup = await withOrigin((origin) => takeBackupFrom({ ...purpose, origin, progress, signal })).finally(() =>
+      progress.end(),
+    );
     if (options.format === 'json') terminal.out(`${JSON.stringify(backup, undefined, 2)}\n`);
     else
       terminal.out(
@@ -52,11 +43,19 @@ export async function backupVerifyCommand(name: string, options: BackupOptions, 
 async function withStore(
   options: BackupOptions,
   terminal: Terminal,
-  work: (command: Parameters<typeof runBackupList>[0]) => Promise<number>,
+  work: (command: BackupCommand) => Promise<number>,
 ): Promise<number> {
-  return withWorld(options.config, async (world) => {
-    const { spec } = selectOne(await desiredAt(world, undefined), options.cluster);
-    const { store, clock } = await world.sight(spec);
-    return work({ store, clock, format: options.format, print: terminal.out, printNotice: terminal.err });
+  const signal = stopSignal();
+  return withPlace(options, async ({ store, clock }) => {
+    const progress = progressReporter(terminal, clock);
+    return work({
+      store,
+      clock,
+      format: options.format,
+      print: terminal.out,
+      printNotice: terminal.err,
+      progress,
+      signal,
+    });
   });
 }

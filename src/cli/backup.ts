@@ -4,6 +4,7 @@ import { type BackupVerification, verifyBackup } from '../backup/verify.ts';
 import { type Clock, formatTime } from '../base/clock.ts';
 import { formatDuration } from '../base/duration.ts';
 import { formatSize } from '../base/size.ts';
+import type { ProgressReporter } from './progress.ts';
 
 export type OutputFormat = 'text' | 'json';
 
@@ -15,6 +16,9 @@ export interface BackupCommand {
   readonly print: (text: string) => void;
   /** For what people should know beside the answer; standard error. */
   readonly printNotice: (text: string) => void;
+  /** For `verify`. */
+  readonly progress?: ProgressReporter | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** `quorate backup list`. Gives the exit code: 0, or 1 when a backup is there but damaged. */
@@ -28,7 +32,8 @@ export async function runBackupList({ store, clock, format, print, printNotice }
 
 /** `quorate backup verify NAME`. Gives the exit code: 0 whole, 1 not. */
 export async function runBackupVerify(command: BackupCommand, name: string): Promise<number> {
-  const result = await verifyBackup(command.store, name, { clock: command.clock });
+  const { store, clock, progress, signal } = command;
+  const result = await verifyBackup(store, name, { clock, progress, signal }).finally(() => progress?.end());
   command.print(command.format === 'json' ? verificationJson(result) : verificationText(result));
   return result.whole ? 0 : 1;
 }
@@ -69,6 +74,7 @@ function backupsJson({ backups, diagnostics }: BackupListing): string {
     sizeBytes: proof?.sizeBytes ?? null,
     dbSizeBytes: proof?.dbSizeBytes ?? null,
     revision: proof?.revision ?? null,
+    keyCount: proof?.keyCount ?? null,
     clusterId: proof?.clusterId ?? null,
     source: proof?.source ?? null,
     reason: proof?.reason ?? null,

@@ -10,6 +10,7 @@ import { loadSpecs } from '../spec/load.ts';
 import { type CertificateAndKey, createFleetAuthority, issueFleetCertificate } from '../tls/fleet.ts';
 import { generatePassphrase } from '../tls/passphrase.ts';
 import { defaultVersion } from './init/default-version.ts';
+import { type FoundStore, foundText, readFoundStore } from './init/from-store.ts';
 import { type HostInput, type HostLayout, isLoopback, layOutHosts, loopbackHosts } from './init/hosts.ts';
 import { commitAll } from './init/repository.ts';
 import { scaffold } from './init/scaffold.ts';
@@ -28,6 +29,8 @@ export interface InitOptions {
   readonly version?: string | undefined;
   /** None: three hosts on 127.0.0.1. */
   readonly hosts?: readonly HostInput[] | undefined;
+  /** A store that etcd-manager filled: the spec is written from it. */
+  readonly fromStore?: string | undefined;
   readonly clock?: Clock | undefined;
   /** Default that of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
@@ -40,24 +43,49 @@ const schemaFile = fileURLToPath(new URL(`../../schemas/${schemaName}`, import.m
 /**
  * Scaffolds a fleet and prints what to run next. Gives exit code 0. Throws, having changed nothing:
  * `folder-not-empty`, `folder-unusable`, `name-invalid`, `version-invalid`, `host-invalid`,
- * `spec-invalid`, `git-failed`.
+ * `spec-invalid`, `git-failed`, and with `fromStore` those of `readFoundStore`.
  */
 export async function init(options: InitOptions, out: { write(text: string): unknown }): Promise<number> {
-  const { cluster = 'orders', version = defaultVersion, clock = systemClock, environment = process.env } = options;
+  const { cluster = 'orders', clock = systemClock, environment = process.env, fromStore } = options;
   checkName(cluster);
-  checkVersion(version);
+  if (options.version !== undefined) checkVersion(options.version);
+  const found = fromStore === undefined ? undefined : await lookInto(fromStore, options, clock);
+  const version = options.version ?? found?.version ?? defaultVersion;
   const hosts = layOutHosts(options.hosts === undefined || options.hosts.length === 0 ? loopbackHosts : options.hosts);
+  if (found !== undefined && hosts.length < found.members) throw tooFewHosts(found.members, hosts.length);
   const target = await scaffold(options.dir, async (folder, finalFolder) => {
     await writeConfiguration(folder, hosts);
     await writeIdentities(join(folder, 'pki'), hosts, clock);
     await ensureFolder(join(folder, 'state'));
-    const store = pathToFileURL(join(finalFolder, 'backups')).href;
-    const spec = clusterYaml({ cluster, version, hosts, store });
+    const store = fromStore ?? pathToFileURL(join(finalFolder, 'backups')).href;
+    const spec = clusterYaml({ cluster, version, hosts, store, members: found?.members, restore: found?.newest.name });
     checkSpec(cluster, spec);
     await writeRepository(join(folder, 'repo'), spec, cluster, environment);
   });
+  if (found !== undefined) out.write(foundText(found));
   out.write(nextSteps(target, cluster, hosts));
   return 0;
+}
+
+async function lookInto(url: string, { cluster, version }: InitOptions, clock: Clock): Promise<FoundStore> {
+  if (cluster !== undefined) return readFoundStore({ url, cluster, clock, version });
+  throw new QuorateError({
+    code: 'cluster-not-named',
+    kind: 'invalid',
+    operation: 'quorate init',
+    summary: '--from-store needs the name that the cluster has in the store',
+    remedy: 'Give the place above it and its name: --from-store s3://bucket/backups/etcd --cluster main',
+  });
+}
+
+function tooFewHosts(members: number, hosts: number): QuorateError {
+  return new QuorateError({
+    code: 'host-invalid',
+    kind: 'invalid',
+    operation: 'quorate init',
+    summary: `the cluster in the store has ${members} members, and ${hosts} hosts were given`,
+    remedy: `Give ${members} hosts or more, each as --host NAME=IP:PORT.`,
+  });
 }
 
 async function writeConfiguration(folder: string, hosts: readonly HostLayout[]): Promise<void> {

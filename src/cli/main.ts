@@ -1,9 +1,11 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 // The small young generation keeps an agent below 100 MiB; nothing here allocates fast enough to miss it.
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
 import type { ApplyOptions } from './apply.ts';
-import type { BackupOptions } from './backup-create.ts';
+import { addBackupCommands } from './backup-commands.ts';
+import { cluster, config, count, format, once, run, urlList } from './command-options.ts';
+import type { CopyKeysOptions } from './copy-keys.ts';
 import type { EtcdctlOptions } from './etcdctl.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import type { FleetClientOptions } from './fleet/client.ts';
@@ -11,6 +13,7 @@ import type { HistoryOptions } from './history.ts';
 import type { HostOptions } from './hosts.ts';
 import { defaultVersion } from './init/default-version.ts';
 import type { PlanOptions } from './plan.ts';
+import type { RestoreOptions } from './restore.ts';
 import type { StatusOptions } from './status.ts';
 import { errorText, processTerminal as terminal } from './terminal.ts';
 
@@ -23,20 +26,8 @@ const program = new Command('quorate')
   .enablePositionalOptions()
   .exitOverride();
 
-const config = (): Option =>
-  new Option('--config <file>', 'controller.yaml; default $QUORATE_CONFIG, then ./controller.yaml');
-const cluster = (): Option => new Option('--cluster <name>', 'one cluster; default all, or the only one');
-const format = (...choices: string[]): Option => new Option('--format <format>').choices(choices).default(choices[0]);
-
 function command(name: string, description: string): Command {
   return program.command(name).description(description);
-}
-
-/** Runs a command's function and remembers its exit code. */
-function run<A extends unknown[]>(work: (...args: A) => Promise<number>): (...args: A) => Promise<void> {
-  return async (...args) => {
-    process.exitCode = await work(...args);
-  };
 }
 
 command('init', 'scaffold a fleet: Git repository, configuration, certificates')
@@ -48,13 +39,11 @@ command('init', 'scaffold a fleet: Git repository, configuration, certificates')
     'a host and the port of its agent; repeat for each; none: three on 127.0.0.1',
     (value: string, all: string[] | undefined) => [...(all ?? []), value],
   )
+  .option('--from-store <url>', 'write the spec from a store of etcd-manager; without the name of the cluster')
   .action(
-    run(async (dir: string, options: { cluster?: string; version?: string; host?: string[] }) => {
+    run(async (dir: string, options: { cluster?: string; version?: string; host?: string[]; fromStore?: string }) => {
       const { init, parseHost } = await import('./init.ts');
-      return init(
-        { dir, cluster: options.cluster, version: options.version, hosts: options.host?.map(parseHost) },
-        { write: terminal.out },
-      );
+      return init({ ...options, dir, hosts: options.host?.map(parseHost) }, { write: terminal.out });
     }),
   );
 
@@ -151,37 +140,43 @@ command('history', 'what was done, newest first')
   .option('--limit <count>', 'how many runs', count(1, 1000), 20)
   .action(run(async (options: HistoryOptions) => (await import('./history.ts')).historyCommand(options, terminal)));
 
-const backup = command('backup', 'take, list and verify backups');
-backup
-  .command('create')
-  .description('take a backup now')
+addBackupCommands(command('backup', 'take, list, verify, drill and prune backups'));
+
+command('restore', 'make the data dir of one member from a backup, by hand')
   .addOption(config())
   .addOption(cluster())
+  .option('--store <url>', 'a store of backups, without a controller; needs --cluster')
+  .requiredOption('--backup <name>', 'a name as `backup list` shows it, or latest')
+  .requiredOption('--data-dir <dir>', 'a folder that does not exist, or is empty')
+  .option('--name <name>', 'name of the member', 'default')
+  .option('--initial-advertise-peer-urls <url>', 'peer URL of the member', 'http://localhost:2380')
+  .option('--initial-cluster <members>', 'NAME=URL,… of all members; default this one alone')
+  .option('--initial-cluster-token <token>', 'the same for all members; default made from the name of the backup')
+  .option(
+    '--bump-revision <count>',
+    'raise revisions by so many, and mark what was before as compacted',
+    count(0, 1e12),
+    0,
+  )
+  .option('--version <version>', 'etcd release; default that of the backup')
   .addOption(format('text', 'json'))
-  .action(
-    run(async (options: BackupOptions) => (await import('./backup-create.ts')).backupCreateCommand(options, terminal)),
-  );
-backup
-  .command('list')
-  .description('backups in the store, newest first')
-  .addOption(config())
-  .addOption(cluster())
-  .addOption(format('text', 'json'))
-  .action(
-    run(async (options: BackupOptions) => (await import('./backup-create.ts')).backupListCommand(options, terminal)),
-  );
-backup
-  .command('verify')
-  .description('read a backup again and check every byte of it')
-  .argument('<name>')
-  .addOption(config())
-  .addOption(cluster())
-  .addOption(format('text', 'json'))
-  .action(
-    run(async (name: string, options: BackupOptions) =>
-      (await import('./backup-create.ts')).backupVerifyCommand(name, options, terminal),
-    ),
-  );
+  .action(run(async (options: RestoreOptions) => (await import('./restore.ts')).restoreCommandLine(options, terminal)));
+
+command('copy-keys', 'copy all keys and leases of one etcd into another that is empty')
+  .requiredOption('--from <urls>', 'client URLs of the source, a comma between', urlList)
+  .option('--from-cacert <file>', 'authorities that its certificate may be of; default those of the system')
+  .option('--from-cert <file>', 'client certificate')
+  .option('--from-key <file>', 'its key')
+  .requiredOption('--to <urls>', 'client URLs of the target, a comma between', urlList)
+  .option('--to-cacert <file>', 'as --from-cacert, of the target')
+  .option('--to-cert <file>', 'as --from-cert, of the target')
+  .option('--to-key <file>', 'as --from-key, of the target')
+  .option('--max-txn-ops <count>', 'puts in a transaction; not above max-txn-ops of the target', count(1, 10_000), 128)
+  .option('--revision <revision>', 'state to copy; default the current one', count(1, Number.MAX_SAFE_INTEGER))
+  .option('--continue', 'finish a copy that was broken off')
+  .option('--without-auth', 'users and roles of the source may stay behind')
+  .option('--dry-run', 'check everything and write nothing')
+  .action(run(async (options: CopyKeysOptions) => (await import('./copy-keys.ts')).copyKeysCommand(options, terminal)));
 
 command('etcdctl', "run etcdctl with the cluster's endpoints and a short-lived certificate")
   .addOption(config())
@@ -239,21 +234,6 @@ command('demo', 'three to five hosts on loopback, a Git repository, and a tour o
       (await import('./demo.ts')).demoCommand(options, terminal),
     ),
   );
-
-/** For options that mean one thing: of two, commander would take the last. */
-function once(value: string, before: string | undefined): string {
-  if (before !== undefined) throw new InvalidArgumentError('give it once');
-  return value;
-}
-
-function count(low: number, high: number): (value: string) => number {
-  return (value) => {
-    const parsed = Number(value);
-    if (!Number.isInteger(parsed) || parsed < low || parsed > high)
-      throw new InvalidArgumentError(`a whole number from ${low} to ${high}`);
-    return parsed;
-  };
-}
 
 function packageVersion(): string {
   // The same from src/cli and from dist/cli.

@@ -1,11 +1,16 @@
+import { coveredUntilMs, readHistory } from '../backup/backup-history.ts';
 import { listRuns } from '../backup/runs.ts';
 import { describeError } from '../base/errors.ts';
 import type { DesiredCluster } from '../controller/specs.ts';
 import { readStatusFile } from '../controller/status-file.ts';
 import type { World } from '../controller/world.ts';
+import type { LiveState } from '../observe/live-state.ts';
 import { observe } from '../observe/observe.ts';
+import type { Sight } from '../observe/sight.ts';
 import { plan } from '../plan/planner.ts';
 import { type ClusterStatusInput, clusterStatus, type StatusDocument, statusDocument } from '../report/status.ts';
+import type { BackupReport } from '../report/status-input.ts';
+import { clusterIdOf } from '../report/status-live.ts';
 import { renderStatusText } from '../report/status-text.ts';
 import { desiredAt, withWorld } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -76,5 +81,19 @@ async function look(world: World, cluster: DesiredCluster): Promise<ClusterStatu
   const sight = await world.sight(spec);
   const live = await observe(spec, sight);
   const runs = await listRuns(sight.store, 1).catch(() => undefined);
-  return { ...common, spec, live, plan: plan(spec, live, cluster.commit), lastRun: runs?.runs[0] };
+  const backups = await backupReport(live, sight).catch(() => undefined);
+  return { ...common, spec, live, backups, plan: plan(spec, live, cluster.commit), lastRun: runs?.runs[0] };
+}
+
+async function backupReport(live: LiveState, { store, catalog, clock }: Sight): Promise<BackupReport> {
+  const { backups, diagnostics } = await catalog.list();
+  const history = await readHistory(store, backups);
+  const clusterId = clusterIdOf(live);
+  const isOwnCheck = clusterId !== null && history.check?.clusterId === clusterId;
+  return {
+    coveredUntilMs: clusterId === null ? undefined : coveredUntilMs(history, clusterId, clock.now()),
+    checkedAtMs: isOwnCheck ? history.check?.checkedAtMs : undefined,
+    lastDrill: history.lastDrill,
+    damaged: diagnostics,
+  };
 }

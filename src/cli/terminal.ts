@@ -7,6 +7,8 @@ export interface Terminal {
   readonly err: (text: string) => void;
   /** Colours are wanted: a terminal, and NO_COLOR is not set. */
   readonly hasColor: boolean;
+  /** Width of standard error now; undefined, or missing, when it is no terminal. */
+  readonly columns?: () => number | undefined;
 }
 
 export const processTerminal: Terminal = {
@@ -17,6 +19,7 @@ export const processTerminal: Terminal = {
     process.stderr.write(text);
   },
   hasColor: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+  columns: () => (process.stderr.isTTY === true ? (process.stderr.columns ?? 80) : undefined),
 };
 
 /** What was seen, why it matters, what to do; nothing secret in it. */

@@ -7,6 +7,7 @@ import type { Plan } from '../plan/plan.ts';
 import { CorrectionCounter } from './corrections.ts';
 import { type Pass, reconcile } from './reconcile.ts';
 import type { DesiredCluster } from './specs.ts';
+import { Upkeep } from './upkeep/upkeep.ts';
 import type { World } from './world.ts';
 
 /** What the last pass over a cluster came to; `status` shows it. */
@@ -35,6 +36,7 @@ export class ClusterLoop {
   readonly #events: LoopEvents;
   readonly #corrections = new CorrectionCounter();
   readonly #stopping = new AbortController();
+  readonly #upkeep: Upkeep;
   #desired: DesiredCluster;
   #wake = new AbortController();
   #failures = 0;
@@ -46,6 +48,13 @@ export class ClusterLoop {
     this.#desired = desired;
     this.#events = events;
     this.#log = world.log.child({ cluster: desired.name });
+    this.#upkeep = new Upkeep({
+      chores: world.chores,
+      sight: (spec) => world.sight(spec),
+      stateDir: world.config.state,
+      clock: world.clock,
+      log: this.#log,
+    });
   }
 
   start(): void {
@@ -57,6 +66,8 @@ export class ClusterLoop {
     const isSame = desired.digest === this.#desired.digest && desired.isOrphaned === this.#desired.isOrphaned;
     this.#desired = desired;
     if (isSame) return;
+    // With the next pass it takes up the newer spec.
+    this.#upkeep.rest();
     this.#failures = 0;
     this.#wake.abort();
   }
@@ -65,12 +76,14 @@ export class ClusterLoop {
   requestStop(): void {
     this.#stopping.abort();
     this.#wake.abort();
+    this.#upkeep.rest();
   }
 
   /** Ends after the step that is under way. */
   async stop(): Promise<void> {
     this.requestStop();
     await this.#running;
+    await this.#upkeep.stop();
     await this.#lease?.release();
     this.#lease = undefined;
   }
@@ -94,6 +107,9 @@ export class ClusterLoop {
     try {
       const lease = await this.#acquire(desired.name);
       if (!lease.held) return { type: 'held', holder: lease.holder };
+      // A single pass, as `controller --once` makes them, keeps nothing up.
+      if (this.#running !== undefined && !this.#stopping.signal.aborted)
+        this.#upkeep.tend({ ...desired, spec: desired.spec }, lease.lost);
       const pass = await reconcile({
         spec: desired.spec,
         commit: desired.commit,

@@ -47,6 +47,27 @@ export interface ControllerFile {
     readonly key: string;
   };
   /**
+   * Where etcd comes from for drills, which restore backups on the host of the controller. What is fetched is kept in the state folder.
+   */
+  readonly binaries: {
+    /**
+     * Folders that are searched first, for etcd itself and for folders named etcd-vX.Y.Z*.
+     *
+     * @maxItems 32
+     */
+    readonly dirs: readonly string[];
+    /**
+     * Where releases are fetched from, in this order: official archives checked against SHA256SUMS, signed Debian packages, the Go module proxy.
+     *
+     * @maxItems 3
+     */
+    readonly sources: readonly ('release' | 'debian' | 'go')[];
+    /**
+     * Base URL of official archives, for a mirror: URL/vX.Y.Z/etcd-vX.Y.Z-linux-amd64.tar.gz.
+     */
+    readonly releaseUrl?: string | undefined;
+  };
+  /**
    * Reserved for the status page and API, which this release does not serve yet.
    */
   readonly http?:

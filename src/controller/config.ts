@@ -14,6 +14,15 @@ export interface ControllerConfig {
   /** Folder of authorities, leases and last good specs. */
   readonly state: string;
   readonly identity: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Releases of etcd for drills. */
+  readonly binaries: {
+    /** Folders that are searched before anything is fetched. */
+    readonly dirs: readonly string[];
+    /** Where releases are fetched from, in this order; empty: nothing is fetched. */
+    readonly sources: readonly ('release' | 'debian' | 'go')[];
+    /** Base URL of a mirror of the official archives, without a slash at its end. */
+    readonly releaseUrl?: string;
+  };
   /** Absent: no status page and API. Port 0: any free one. */
   readonly http?: ListenAddress;
   readonly coordination: { readonly type: 'local' };
@@ -49,6 +58,11 @@ export async function loadControllerConfig(path: string): Promise<ControllerConf
       ca: absolute(value.identity.ca),
       cert: absolute(value.identity.cert),
       key: absolute(value.identity.key),
+    },
+    binaries: {
+      dirs: value.binaries.dirs.map((folder) => absolute(folder)),
+      sources: [...value.binaries.sources],
+      ...(value.binaries.releaseUrl === undefined ? {} : { releaseUrl: value.binaries.releaseUrl.replace(/\/+$/, '') }),
     },
     ...(value.http === undefined ? {} : { http: parseListenAddress(value.http.listen) }),
     coordination: { type: value.coordination.type },

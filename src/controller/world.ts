@@ -16,8 +16,11 @@ import type { ClusterSpec } from '../spec/cluster-spec.ts';
 import { openFileKeystore } from '../tls/file-keystore.ts';
 import type { Keystore } from '../tls/keystore.ts';
 import { readPassphrase } from '../tls/passphrase.ts';
+import { openBinaries } from './binaries.ts';
 import type { ControllerConfig } from './config.ts';
 import { EtcdClients } from './etcd-clients.ts';
+import type { Chore } from './upkeep/chore.ts';
+import { createChores } from './upkeep/chores.ts';
 
 /** The real things, made once for a process and handed to everything that works with them. */
 export interface World {
@@ -27,6 +30,8 @@ export interface World {
   readonly repository: Repository;
   readonly keystore: Keystore;
   readonly coordination: Coordination;
+  /** What is done for each cluster beside its changes. */
+  readonly chores: readonly Chore[];
   /** The channel to an agent; kept and reused. */
   agent(host: { readonly name: string; readonly agent: string }): AgentClient;
   /** Eyes and hands for one cluster; kept and reused while its store stays the same. */
@@ -65,6 +70,7 @@ export async function openWorld(config: ControllerConfig, log: Logger): Promise<
     repository,
     keystore,
     coordination,
+    chores: createChores(openBinaries(config, clock, log)),
     agent,
     sight: async (spec) => {
       const key = `${spec.name} ${spec.backup.store}`;

@@ -18,6 +18,8 @@ export interface EtcdApi {
   moveLeader(clientUrl: string, targetMemberId: string): Promise<void>;
   /** Hash of all keys up to a revision (0: the current one). */
   hashKv(clientUrl: string, revision: number): Promise<KvHash>;
+  /** How many keys there are at a revision (0: the current one), as that member sees it. */
+  keyCount(clientUrl: string, revision: number): Promise<number>;
   /** The raw stream of a snapshot: the database and its trailing 32 bytes of SHA-256. */
   snapshot(clientUrl: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   close(): void;

@@ -12,13 +12,20 @@ import { snapshotStream } from './snapshot-stream.ts';
 export interface EtcdClientOptions {
   /** Client URLs of voters, tried in turn by calls that name none. At least one. */
   readonly endpoints: readonly string[];
-  readonly credentials: ClientCredentials;
+  /** For https URLs. Without an authority those of the system are trusted; without a certificate none is shown. */
+  readonly credentials?: Partial<ClientCredentials> | undefined;
   readonly clock: Clock;
   /** Deadline of one call to one endpoint. A call that tries several takes at most twice as long. 2 s by default. */
   readonly timeoutMs?: number;
   /** How long a snapshot may stand still before it is given up. 10 s by default. */
   readonly snapshotIdleTimeoutMs?: number;
 }
+
+const defaultTimeoutMs = 2000;
+/** etcd reads its whole database to hash it: 8 GiB, the largest that is advised, at 30 MB/s. */
+const hashTimeoutMs = 300_000;
+/** Of 3.4, which gathers all keys to count them. */
+const countTimeoutMs = 15_000;
 
 /**
  * A client of one etcd cluster. It dials at the first call, and a few milliseconds after a restart
@@ -28,18 +35,8 @@ export interface EtcdClientOptions {
  * before surely did nothing; otherwise it rejects, and the caller has to look what became of it.
  */
 export function connectEtcd(options: EtcdClientOptions): EtcdApi {
-  const { clock, timeoutMs = 2000, snapshotIdleTimeoutMs = 10_000 } = options;
-  const { ca, certificate, key } = options.credentials;
-  if (options.endpoints.length === 0)
-    throw new QuorateError({
-      code: 'no-endpoints',
-      kind: 'invalid',
-      operation: 'connect to etcd',
-      summary: 'no endpoint was given',
-    });
-  // One for all endpoints and channels: with its parsed certificates it is the largest part of a connection.
-  const secureContext = createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.2' });
-  const connections = new EndpointConnections(options.endpoints, secureContext, clock, timeoutMs);
+  const { clock, timeoutMs = defaultTimeoutMs, snapshotIdleTimeoutMs = 10_000 } = options;
+  const connections = openConnections(options);
 
   return {
     memberList: () =>
@@ -75,18 +72,65 @@ export function connectEtcd(options: EtcdClientOptions): EtcdApi {
         await new MaintenanceClient(call).moveLeader({ targetID: toDecimal(targetMemberId) });
       }),
     hashKv: (clientUrl, revision) =>
-      connections.readFrom(clientUrl, 'hash the keys', async (call): Promise<KvHash> => {
-        const answer = await new MaintenanceClient(call).hashKV({ revision });
-        return {
-          hash: Number(answer.hash),
-          revision: revision === 0 ? Number(answer.header.revision) : revision,
-          compactRevision: Number(answer.compact_revision),
-        };
-      }),
+      connections.readFrom(
+        clientUrl,
+        'hash the keys',
+        async (call): Promise<KvHash> => {
+          const answer = await new MaintenanceClient(call).hashKV({ revision });
+          return {
+            hash: Number(answer.hash),
+            revision: revision === 0 ? Number(answer.header.revision) : revision,
+            compactRevision: Number(answer.compact_revision),
+          };
+        },
+        hashTimeoutMs,
+      ),
+    keyCount: (clientUrl, revision) =>
+      connections.readFrom(
+        clientUrl,
+        'count the keys',
+        async (call) => {
+          // From the smallest key to the end of all: a range end of one zero byte.
+          const everything = { key: Buffer.from([0]), range_end: Buffer.from([0]) };
+          const answer = await new KVClient(call).range({
+            ...everything,
+            revision,
+            count_only: true,
+            serializable: true,
+          });
+          return Number(answer.count);
+        },
+        countTimeoutMs,
+      ),
     snapshot: (clientUrl, signal) =>
       snapshotStream(connections.get(clientUrl), { clock, timeoutMs, idleTimeoutMs: snapshotIdleTimeoutMs, signal }),
     close: () => connections.close(),
   };
+}
+
+/** Connections to the endpoints; nothing is dialled yet. Throws `no-endpoints`. */
+export function openConnections(options: EtcdClientOptions): EndpointConnections {
+  const { ca, certificate, key } = options.credentials ?? {};
+  if (options.endpoints.length === 0)
+    throw new QuorateError({
+      code: 'no-endpoints',
+      kind: 'invalid',
+      operation: 'connect to etcd',
+      summary: 'no endpoint was given',
+    });
+  // One for all endpoints and channels: with its parsed certificates it is the largest part of a connection.
+  const secureContext = createSecureContext({
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+    minVersion: 'TLSv1.2',
+  });
+  return new EndpointConnections(
+    options.endpoints,
+    secureContext,
+    options.clock,
+    options.timeoutMs ?? defaultTimeoutMs,
+  );
 }
 
 /**

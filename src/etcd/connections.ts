@@ -68,12 +68,17 @@ export class EndpointConnections {
   }
 
   /** Asks this endpoint; a connection that broke since the last call is made again. */
-  async readFrom<T>(url: string, operation: string, ask: (call: Call) => Promise<T>): Promise<T> {
+  async readFrom<T>(
+    url: string,
+    operation: string,
+    ask: (call: Call) => Promise<T>,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<T> {
     try {
-      return await this.#ask(url, operation, ask, this.#timeoutMs);
+      return await this.#ask(url, operation, ask, timeoutMs);
     } catch (error) {
       if (!isBrokenConnection(error)) throw error;
-      return this.#ask(url, operation, ask, this.#timeoutMs);
+      return this.#ask(url, operation, ask, timeoutMs);
     }
   }
 
@@ -114,7 +119,7 @@ export class EndpointConnections {
     const connection = this.get(url);
     try {
       // Half of the time for the connection leaves the other endpoints theirs when a host is gone.
-      return await ask(connection.callable(timeoutMs, timeoutMs / 2));
+      return await ask(connection.callable(timeoutMs, Math.min(timeoutMs, this.#timeoutMs) / 2));
     } catch (error) {
       throw etcdError(error, operation, url);
     }

@@ -28,13 +28,48 @@ export function memberFlags(spec: ClusterSpec, host: HostSpec): Readonly<Record<
   return Object.fromEntries(Object.entries(flags).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/**
+ * The same member while only the controller may reach it: its client URLs are on the quarantine port, so that
+ * clients, which know the other one, neither read nor write before it is released.
+ */
+export function quarantinedFlags(spec: ClusterSpec, host: HostSpec): Readonly<Record<string, string>> {
+  return releasedFlags(spec, { ...host, ports: { ...host.ports, client: host.ports.quarantine } });
+}
+
+/**
+ * A member whose data was compared with that of the others a moment ago. The check at its start would have all members
+ * hash everything for each other once more before it serves.
+ */
+export function releasedFlags(spec: ClusterSpec, host: HostSpec): Readonly<Record<string, string>> {
+  const gates = parseFeatureGates(spec.etcd['feature-gates'] ?? '');
+  const written = gates.valid ? [...gates.gates].filter(([gate]) => gate !== initialCheck) : [];
+  const unchecked = [...written, [initialCheck, 'false']].map(([gate, value]) => `${gate}=${value}`).join(',');
+  return memberFlags({ ...spec, etcd: { ...spec.etcd, 'feature-gates': unchecked } }, host);
+}
+
+/**
+ * The flags that matter to a running member: all but the one that acts at its start alone, which is no reason to
+ * restart it. It is in force from the next start on.
+ */
+export function runningFlags(flags: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(flags).flatMap(([name, value]) => {
+    if (name === initialCheckFlag) return [];
+    if (name !== 'feature-gates') return [[name, value]];
+    const gates = value.split(',').filter((gate) => !gate.startsWith(`${initialCheck}=`));
+    return gates.length === 0 ? [] : [[name, gates.join(',')]];
+  });
+  return Object.fromEntries(entries) as Readonly<Record<string, string>>;
+}
+
 /** The election time-out that the members of a cluster run with, in milliseconds; etcd's default is 1000. */
 export function electionTimeoutMs(spec: ClusterSpec): number {
   return Number(spec.etcd['election-timeout'] ?? 1000);
 }
 
 /** Detection of corruption is off in etcd by default. What the spec says about it wins. */
-const corruptionGates = ['InitialCorruptCheck', 'CompactHashCheck'];
+const initialCheck = 'InitialCorruptCheck';
+const initialCheckFlag = 'experimental-initial-corrupt-check';
+const corruptionGates = [initialCheck, 'CompactHashCheck'];
 
 function safetyDefaults(version: string): Readonly<Record<string, string>> {
   return {

@@ -151,3 +151,8 @@ export function readinessPath(version: string): '/readyz' | '/health' {
   const since = readyzSince[minorOf(version)] ?? '3.6.0';
   return compareVersions(version, since) >= 0 ? '/readyz' : '/health';
 }
+
+/** Whether the release's own tool restores with raised revisions (etcdctl 3.4.27, etcdutl 3.5.10 and everything later). */
+export function canBumpRevision(version: string): boolean {
+  return semver.satisfies(version, '>=3.4.27 <3.5.0 || >=3.5.10');
+}

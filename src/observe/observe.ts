@@ -80,6 +80,7 @@ const neverSeen: LiveHostFacts['member'] = {
   latched: null,
   certificates: { peer: null, client: null },
   epoch: 0,
+  restore: { staged: null, prepared: null },
 };
 
 /** Every agent answered and none runs a member: no need to knock at etcd's door. */

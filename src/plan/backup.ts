@@ -10,11 +10,19 @@ export const actionsWithoutBackup: ReadonlySet<Action> = new Set([
   'bootstrap-cluster',
   'start-member',
   'issue-certificate',
+  // It lets clients in to what was just restored.
+  'release',
 ]);
+
+/** A restore takes a backup first of what it replaces, while that is alive; what is lost cannot be backed up. */
+function needsBackup(live: LiveState, { action, detail }: Step): boolean {
+  if (action === 'restore-cluster') return live.etcd.known && live.etcd.value.clusterId === detail.replaces;
+  return !actionsWithoutBackup.has(action);
+}
 
 /** Puts the verified backup in front of the first step that needs one. Numbers the steps anew. */
 export function withBackup(live: LiveState, steps: readonly Step[]): readonly Step[] {
-  const first = steps.findIndex((step) => !actionsWithoutBackup.has(step.action));
+  const first = steps.findIndex((step) => needsBackup(live, step));
   if (first === -1) return steps;
   const backup: Step = {
     id: '',

@@ -1,11 +1,11 @@
-import type { RecordedOperation } from '../backup/store.ts';
+import type { RecordedBootstrap } from '../backup/store.ts';
 import { memberFlags } from '../etcd/flags.ts';
 import { type HostSpec, peerUrl } from '../spec/cluster-spec.ts';
 import type { Draft } from './draft.ts';
 import { isPristine, type View } from './view.ts';
 
 /** A bootstrap that was begun goes on with the hosts, URLs and token it began with, whatever the spec says by now. */
-export function continueBootstrap(view: View, operation: RecordedOperation, draft: Draft): void {
+export function continueBootstrap(view: View, operation: RecordedBootstrap, draft: Draft): void {
   const hosts = operation.hosts.flatMap((name) => view.spec.hosts.find((host) => host.name === name) ?? []);
   const initialCluster = hosts.map((host) => `${host.name}=${peerUrl(host)}`).join(',');
   if (hosts.length < operation.hosts.length || initialCluster !== operation.initialCluster) {

@@ -1,13 +1,15 @@
-import type { RecordedOperation } from '../backup/store.ts';
-import { assessRelease } from '../etcd/releases.ts';
+import type { RecordedBootstrap } from '../backup/store.ts';
+import { formatTime } from '../base/clock.ts';
 import { peerUrl } from '../spec/cluster-spec.ts';
 import { bootstrapStep, continueBootstrap } from './bootstrap-step.ts';
 import { planCertificates } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { agentUnreachable, storeUnknown } from './health.ts';
 import { nominate } from './nominate.ts';
+import { refusesRelease } from './release-findings.ts';
 import { startStopped } from './repair.ts';
 import { type HostView, isPristine, quorumOf, type View } from './view.ts';
+import { freshId, isUsed, type Witnessed, witnessedCluster } from './witness.ts';
 
 /**
  * No quorum answers. Either there is a cluster that is down, or one that is lost, or none yet; and
@@ -20,7 +22,8 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
   // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
   const known = witnessedCluster(view)?.clusterId;
   for (const host of view.hosts)
-    if (host.facts?.member.data.clusterId === known && known !== undefined) startStopped(view.spec, draft, host);
+    if (host.facts?.member.data.clusterId === known && known !== undefined && mayStart(view, host))
+      startStopped(view, draft, host);
   if (draft.steps.length > 0) return;
   if (seesNotAll(view, draft)) return;
   const operation = view.record?.operation;
@@ -43,7 +46,7 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
  */
 const resumeWithinMs = 10 * 60_000;
 
-function isResumable(view: View, operation: RecordedOperation): boolean {
+function isResumable(view: View, operation: RecordedBootstrap): boolean {
   const places = view.hosts.filter((host) => operation.hosts.includes(host.name));
   const started = places.filter((host) => host.facts?.member.latched?.bootstrapId === operation.bootstrapId);
   const isYoung = view.nowMs - operation.startedAtMs < resumeWithinMs;
@@ -52,7 +55,7 @@ function isResumable(view: View, operation: RecordedOperation): boolean {
 
 function refuseInterrupted(
   view: View,
-  operation: RecordedOperation,
+  operation: RecordedBootstrap,
   witnessed: Witnessed | undefined,
   draft: Draft,
 ): void {
@@ -65,7 +68,7 @@ function refuseInterrupted(
 }
 
 /** Begun on record, but no host ever ran a member of it, and the commit now asks for another one. */
-function isAbandoned(view: View, operation: RecordedOperation): boolean {
+function isAbandoned(view: View, operation: RecordedBootstrap): boolean {
   const id = view.spec.bootstrap?.id;
   if (id === undefined || id === operation.bootstrapId) return false;
   return view.hosts.every((host) => host.facts !== undefined && isPristine(host.facts));
@@ -84,26 +87,6 @@ function seesNotAll(view: View, draft: Draft): boolean {
 function isGivenUp(view: View, host: HostView): boolean {
   const { bootstrap } = view.spec;
   return !host.live.declared && bootstrap?.discardData !== undefined && !isUsed(view, bootstrap.id);
-}
-
-interface Witnessed {
-  readonly clusterId: string;
-  readonly by: string;
-}
-
-/** Who remembers a cluster of this name: the record, an agent, or a backup. */
-function witnessedCluster(view: View): Witnessed | undefined {
-  if (view.record?.clusterId !== undefined && view.record.clusterId !== null)
-    return { clusterId: view.record.clusterId, by: 'the record in the backup store' };
-  for (const host of view.hosts) {
-    const latched = host.facts?.member.latched;
-    if (latched !== undefined && latched !== null)
-      return { clusterId: latched.clusterId, by: `the agent on host ${host.name}` };
-  }
-  const backup = view.live.backups.known ? view.live.backups.value[0] : undefined;
-  return backup === undefined
-    ? undefined
-    : { clusterId: backup.proof?.clusterId ?? 'unknown', by: `backup ${backup.name} in the store` };
 }
 
 /** Data is there but no quorum answers: down, lost, or foreign. */
@@ -174,25 +157,8 @@ function refuseLost(view: View, witnessed: Witnessed, draft: Draft, seen: string
     code: 'cluster-lost',
     summary: 'The cluster is lost; nothing brings it back by itself.',
     detail: `Cluster ${witnessed.clusterId} is known to ${witnessed.by}. ${seen}`,
-    remedy: `If hosts are only away, bring them back. To give the data up and start empty:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${witnessed.clusterId}" }`,
+    remedy: `If hosts are only away, bring them back. ${restoreWords(view)}To give the data up and start empty:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${witnessed.clusterId}" }`,
   });
-}
-
-function freshId(view: View): string {
-  const used = usedIds(view);
-  for (let number = 2; number < 1000; number++) if (!used.has(`again-${number}`)) return `again-${number}`;
-  return 'another-id';
-}
-
-function usedIds(view: View): ReadonlySet<string> {
-  return new Set([
-    ...(view.record?.bootstrapIds ?? []),
-    ...view.hosts.flatMap((host) => host.facts?.member.latched?.bootstrapId ?? []),
-  ]);
-}
-
-function isUsed(view: View, id: string): boolean {
-  return usedIds(view).has(id);
 }
 
 function create(view: View, draft: Draft): void {
@@ -230,23 +196,19 @@ function create(view: View, draft: Draft): void {
   });
 }
 
-function refusesRelease(view: View, draft: Draft): boolean {
-  const assessment = assessRelease(view.spec.version);
-  const findings = assessment.findings.map((finding) => `${finding.why} (fixed in ${finding.fixedIn})`).join('; ');
-  if (assessment.severity === 'data-loss' && view.spec.upgrade.acceptRelease !== view.spec.version) {
-    draft.refuse({
-      code: 'release-unsafe',
-      summary: `etcd ${view.spec.version} is known to lose data.`,
-      detail: `${findings}.`,
-      remedy: `Name a fixed release, or say that it is meant:\n  upgrade: { acceptRelease: ${view.spec.version} }`,
-    });
-    return true;
-  }
-  if (assessment.severity !== 'none')
-    draft.warn({
-      code: 'release-defect',
-      summary: `etcd ${view.spec.version} has a known defect.`,
-      detail: `${findings}.`,
-    });
-  return false;
+/**
+ * While the record cannot be read, a restore may be under way. Data that was never run since it was put there may be
+ * its, and is not opened to clients before it was checked.
+ */
+function mayStart(view: View, host: HostView): boolean {
+  return view.record !== undefined || host.facts?.member.process.state !== 'absent';
+}
+
+/** The words that bring the newest backup back, where there is one. */
+function restoreWords(view: View): string {
+  const newest = view.live.backups.known
+    ? (view.live.backups.value.find((backup) => backup.proof !== undefined) ?? view.live.backups.value[0])
+    : undefined;
+  if (newest === undefined) return '';
+  return `To restore the newest backup (taken ${formatTime(newest.takenAtMs)}):\n  bootstrap: { id: ${freshId(view)}, from: { backup: ${newest.name} } }\n`;
 }

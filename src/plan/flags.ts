@@ -1,5 +1,5 @@
-import { memberFlags } from '../etcd/flags.ts';
-import { clientUrl, peerUrl } from '../spec/cluster-spec.ts';
+import { memberFlags, runningFlags } from '../etcd/flags.ts';
+import { clientUrl, hostUrl, peerUrl } from '../spec/cluster-spec.ts';
 import type { Draft } from './draft.ts';
 import type { ClusterView, HostView } from './view.ts';
 
@@ -78,9 +78,10 @@ function flagDifferences(view: ClusterView, host: HostView): readonly Difference
   const live = host.facts?.member.process.flags;
   if (host.member === undefined || host.spec === undefined || live === undefined) return [];
   const desired = memberFlags(view.spec, host.spec);
+  const [running, wanted] = [runningFlags(live), runningFlags(desired)];
   return [...new Set([...Object.keys(live), ...Object.keys(desired)])]
     .toSorted()
-    .filter((name) => live[name] !== desired[name])
+    .filter((name) => running[name] !== wanted[name])
     .map((name) => ({ live: flagText(name, live[name]), desired: flagText(name, desired[name]) }));
 }
 
@@ -95,7 +96,10 @@ function addressesMoved(view: ClusterView, draft: Draft): boolean {
     if (host.member === undefined || host.spec === undefined || host.member.name === '') continue;
     const expected = [peerUrl(host.spec), clientUrl(host.spec)];
     const live = [...host.member.peerUrls, ...host.member.clientUrls];
-    if (expected.every((url) => live.includes(url))) continue;
+    // A release that was cut short leaves members in quarantine; a restart is all that they need.
+    const quarantined = hostUrl(host.spec.address, host.spec.ports.quarantine);
+    const isAtHome = live.includes(clientUrl(host.spec)) || live.includes(quarantined);
+    if (live.includes(peerUrl(host.spec)) && isAtHome) continue;
     moved = true;
     draft.change(`/spec/hosts/${host.name}`, live, expected);
     draft.refuse({

@@ -10,6 +10,11 @@ export function planLeftovers(view: ClusterView, draft: Draft): 'continue' | 'st
     if (draft.steps.some((step) => step.target === host.name)) continue;
     const { data, process } = host.facts.member;
     if (data.state === 'empty' && process.state !== 'running') continue;
+    if (data.clusterId !== undefined && view.record?.replaced?.includes(data.clusterId) === true) {
+      // Its cluster was given up by words; running on, it would serve old data to whoever still asks it.
+      archive(draft, host.name, data.memberId ?? 'unknown', 'replaced');
+      continue;
+    }
     if (data.clusterId !== undefined && data.clusterId !== view.cluster.clusterId) {
       draft.warn({
         code: 'foreign-data',

@@ -81,9 +81,11 @@ export interface StepDocument {
     | 'restart-member'
     | 'move-leader'
     | 'issue-certificate'
-    | 'archive-data';
+    | 'archive-data'
+    | 'restore-cluster'
+    | 'release';
   /**
-   * Name of a host, or of the cluster for bootstrap-cluster.
+   * Name of a host, or of the cluster for bootstrap-cluster, restore-cluster and release.
    */
   readonly target: string;
   /**
@@ -125,7 +127,7 @@ export interface StepDetailDocument {
       }
     | undefined;
   /**
-   * Flags by host, for bootstrap-cluster.
+   * Flags by host, for bootstrap-cluster, restore-cluster (in quarantine) and release.
    */
   readonly hosts?:
     | {
@@ -150,6 +152,18 @@ export interface StepDetailDocument {
    * Hexadecimal id of the cluster whose data is given up.
    */
   readonly discardData?: string | undefined;
+  /**
+   * Name of the backup that is restored.
+   */
+  readonly backup?: string | undefined;
+  /**
+   * Added to all revisions of the backup; 0 where the release cannot.
+   */
+  readonly bumpRevision?: number | undefined;
+  /**
+   * Hexadecimal id of the cluster whose place the restored one takes.
+   */
+  readonly replaces?: string | undefined;
   /**
    * Peer URL of the new member.
    */

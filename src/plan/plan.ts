@@ -10,6 +10,8 @@ export const actions = [
   'move-leader',
   'issue-certificate',
   'archive-data',
+  'restore-cluster',
+  'release',
 ] as const;
 
 export type Action = (typeof actions)[number];
@@ -48,7 +50,7 @@ export interface Step {
   /** `1`, `2`, … in order. */
   readonly id: string;
   readonly action: Action;
-  /** Name of a host, or of the cluster for `bootstrap-cluster`. */
+  /** Name of a host, or of the cluster for `bootstrap-cluster`, `restore-cluster` and `release`. */
   readonly target: string;
   /** Kebab-case: why this step is in the plan, for example `before-change`, `scale-up`. */
   readonly reason: string;
@@ -64,12 +66,18 @@ export interface StepDetail {
   readonly version?: string | undefined;
   /** All flags of the member but those that the agent owns. */
   readonly flags?: Readonly<Record<string, string>> | undefined;
-  /** Flags by host, for `bootstrap-cluster`. */
+  /** Flags by host, for `bootstrap-cluster`, `restore-cluster` (in quarantine) and `release`. */
   readonly hosts?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   readonly bootstrapId?: string | undefined;
   readonly token?: string | undefined;
   readonly initialCluster?: string | undefined;
   readonly discardData?: string | undefined;
+  /** Name of the backup that is restored. */
+  readonly backup?: string | undefined;
+  /** Added to all revisions of the backup; 0 where the release cannot. */
+  readonly bumpRevision?: number | undefined;
+  /** Id of the cluster whose place the restored one takes. */
+  readonly replaces?: string | undefined;
   readonly peerUrl?: string | undefined;
   /** Host that leadership goes to. */
   readonly to?: string | undefined;

@@ -13,6 +13,7 @@ import { planLeftovers } from './leftovers.ts';
 import { planMembership } from './membership.ts';
 import type { Plan } from './plan.ts';
 import { planRepair } from './repair.ts';
+import { planRestore } from './restore.ts';
 import { planVersion } from './version.ts';
 import { type ClusterView, clusterViewOf, viewOf } from './view.ts';
 
@@ -32,6 +33,7 @@ export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
   const draft = new Draft();
   let isBlocked = false;
   const view = viewOf(spec, live, commit);
+  if (planRestore(view, draft) === 'stop') return seal(spec, live, commit, draft, draft.refusals.length > 0);
   if (!live.etcd.known) {
     planBootstrap(view, live.etcd.reason, draft);
   } else {

@@ -1,9 +1,9 @@
 import { memberFlags } from '../etcd/flags.ts';
 import { isHealthy, type LiveMember } from '../observe/live-state.ts';
-import { type ClusterSpec, peerUrl } from '../spec/cluster-spec.ts';
+import { peerUrl } from '../spec/cluster-spec.ts';
 import { archive } from './archive.ts';
 import type { Draft } from './draft.ts';
-import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf } from './view.ts';
+import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf, type View } from './view.ts';
 
 /**
  * What brings the declared members back: stopped ones are started, wiped ones join again, joins that
@@ -14,7 +14,7 @@ export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop'
   const before = draft.steps.length;
   // One whose host was given up is not started again: it is taken off the list instead.
   for (const host of view.hosts)
-    if (host.member !== undefined && host.spec?.cordon !== true) startStopped(view.spec, draft, host);
+    if (host.member !== undefined && host.spec?.cordon !== true) startStopped(view, draft, host);
   if (draft.steps.length > before) return 'stop';
   // From here on the member list changes, which needs the store's witness and every agent concerned.
   if (!view.live.record.known) return 'continue';
@@ -25,7 +25,7 @@ export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop'
 }
 
 /** Starts a member on the data that it has. Nothing inside etcd changes by that. */
-export function startStopped(spec: ClusterSpec, draft: Draft, host: HostView): void {
+export function startStopped({ spec, record }: View, draft: Draft, host: HostView): void {
   if (host.facts === undefined || host.spec === undefined) return;
   const { process, data } = host.facts.member;
   if (data.state !== 'present' || (process.state !== 'stopped' && process.state !== 'absent')) return;
@@ -40,7 +40,8 @@ export function startStopped(spec: ClusterSpec, draft: Draft, host: HostView): v
       ...(host.member === undefined ? {} : { memberId: host.member.id }),
       // The release that last ran on this data: starting is not the moment to change it.
       version: process.version ?? spec.version,
-      flags: memberFlags(spec, host.spec),
+      // Without the record nobody can tell whether it is in quarantine; it goes on as it was.
+      flags: (record === undefined ? process.flags : undefined) ?? memberFlags(spec, host.spec),
     },
   });
 }

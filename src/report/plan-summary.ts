@@ -23,13 +23,16 @@ export function severityOf(plan: Plan): number {
 export function countsText(steps: readonly Step[]): string {
   const targets = (action: Action): readonly string[] =>
     steps.filter((step) => step.action === action).map((step) => step.target);
-  // A learner that is added is promoted, a member that is removed is archived: one thing to a reader.
+  // A learner that is added is promoted, a member that is removed is archived, a cluster that is restored is released: one thing to a reader.
   const promoted = targets('promote-member').filter((target) => !targets('add-learner').includes(target));
   const archived = targets('archive-data').filter((target) => !targets('remove-member').includes(target));
+  const released = targets('release').filter((target) => !targets('restore-cluster').includes(target));
   const count = (list: readonly string[], words: string): string[] =>
     list.length === 0 ? [] : [`${list.length} ${words}`];
   return [
     ...count(targets('bootstrap-cluster'), 'to create'),
+    ...count(targets('restore-cluster'), 'to restore'),
+    ...count(released, 'to release'),
     ...count(targets('add-learner'), 'to add'),
     ...count(promoted, 'to promote'),
     ...count(targets('start-member'), 'to start'),
@@ -49,7 +52,7 @@ export function countsText(steps: readonly Step[]): string {
  */
 export function quorumText(plan: Plan): string | undefined {
   const { steps } = plan;
-  if (steps.some((step) => step.risk === 'outage')) return 'There is an outage.';
+  if (steps.some((step) => step.risk === 'outage' || step.action === 'restore-cluster')) return 'There is an outage.';
   const voters = plan.changes.find((change) => change.path === '/spec/members')?.live;
   // With something unseen nobody knows how many of them are up.
   if (typeof voters === 'number' && voters > 0 && plan.waits.length === 0) {

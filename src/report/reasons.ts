@@ -4,6 +4,7 @@ export const reasonSentences: Readonly<Record<string, string>> = {
   'bootstrap-interrupted': 'The bootstrap was begun earlier and has not come to its end.',
   declared: 'The spec says that the cluster is to be created, and nobody knows an earlier one.',
   'declared-discard': 'The spec says that the cluster is to be created anew, and that the data on record is given up.',
+  'declared-restore': 'The spec says that the cluster is to be made from a backup.',
   'disk-wiped': 'The host came back with an empty disk; its member has to join again.',
   evacuate: 'A host is cordoned or has left the spec; its member moves to another one.',
   'flags-changed': 'The member runs with other flags than the spec gives.',
@@ -16,6 +17,10 @@ export const reasonSentences: Readonly<Record<string, string>> = {
   'not-a-member': 'The host holds data of a member that is none any more; it is kept under another name.',
   'not-running': 'The member has its data but does not run.',
   'renewal-due': 'Two thirds of the life of the certificate are over.',
+  replaced:
+    'The host holds data of a cluster whose place another one has taken; it is stopped, and the data kept under another name.',
+  'restore-interrupted': 'The restore was begun earlier and has not come to its end.',
+  restored: 'The restored cluster is checked, then clients are let in.',
   'scale-down': 'The spec declares fewer members than there are.',
   'scale-up': 'The spec declares more members than there are.',
 };

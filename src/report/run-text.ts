@@ -6,7 +6,7 @@ import { clip, shortCommit, shownInline } from './shown.ts';
 import { renderTable } from './table.ts';
 
 /** One line with its line break: `[2/5] add-learner d …`, then `[2/5] add-learner d … done in 0.8 s`. */
-export function renderRunEvent(event: RunEvent): string {
+export function renderRunEvent(event: Exclude<RunEvent, { type: 'step-transfer' }>): string {
   const { step, of } = event;
   const head = `[${step.id}/${of}] ${step.action} ${shownInline(step.target)} …`;
   switch (event.type) {

@@ -2,21 +2,15 @@ import { redact } from '../base/redact.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import { isHealthy } from '../observe/live-state.ts';
 import type { Notice, Plan } from '../plan/plan.ts';
+import { backedUp, backupsWhole, drillPassed } from './backup-conditions.ts';
+import type { Finding } from './condition.ts';
 import { counted } from './shown.ts';
 import type { ClusterStatus, ConditionStatus } from './status.generated.ts';
 import type { ClusterStatusInput } from './status-input.ts';
 
-/** Status, reason, message, and when it became so if that is known. */
-type Finding = readonly [
-  status: ConditionStatus['status'],
-  reason: string,
-  message: string,
-  sinceMs?: number | undefined,
-];
-
 /** The same types for every cluster, in this order, so that an alert can rely on them. */
 export function conditionsOf(input: ClusterStatusInput, phase: ClusterStatus['phase']): readonly ConditionStatus[] {
-  const { live } = input;
+  const { live, spec, backups } = input;
   const findings: Readonly<Record<string, Finding>> = {
     Ready: ready(input, phase),
     SpecLoaded: specLoaded(input),
@@ -24,7 +18,9 @@ export function conditionsOf(input: ClusterStatusInput, phase: ClusterStatus['ph
     MembersHealthy: live === undefined ? notObserved : membersHealthy(live),
     AgentsReachable: live === undefined ? notObserved : agentsReachable(live),
     StoreReachable: live === undefined ? notObserved : storeReachable(live),
-    BackedUp: live === undefined ? notObserved : backedUp(live),
+    BackedUp: live === undefined ? notObserved : backedUp(live, spec, backups),
+    BackupsWhole: live === undefined ? notObserved : backupsWhole(live, backups),
+    DrillPassed: live === undefined ? notObserved : drillPassed(live, spec, backups),
     RunSucceeded: runSucceeded(input),
   };
   // Nothing is remembered from look to look: where the time of the change is not on record, it is that of the look.
@@ -160,21 +156,6 @@ function storeReachable({ record, backups }: LiveState): Finding {
     'StoreReadFailed',
     `${failed.reason}. Nothing is changed meanwhile. What to do: see that spec.backup.store names the store and that it can be reached.`,
   ];
-}
-
-function backedUp({ backups }: LiveState): Finding {
-  if (!backups.known) return ['Unknown', 'StoreReadFailed', 'It is not known which backups there are.'];
-  const [newest] = backups.value;
-  if (newest === undefined) return ['False', 'NeverBackedUp', 'There is no backup. What to do: quorate backup create.'];
-  if (newest.proof === undefined) {
-    return [
-      'False',
-      'BackupNotVerified',
-      `The newest backup, ${newest.name}, was never verified. What to do: quorate backup verify ${newest.name}.`,
-      newest.takenAtMs,
-    ];
-  }
-  return ['True', 'BackupVerified', `${newest.name} was read back and its hash matched.`, newest.proof.verifiedAtMs];
 }
 
 function runSucceeded({ lastRun }: ClusterStatusInput): Finding {

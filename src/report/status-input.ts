@@ -1,4 +1,5 @@
 import type { RunRecord } from '../backup/runs.ts';
+import type { DrillResult } from '../backup/store.ts';
 import type { Diagnostic } from '../base/diagnostics.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -10,6 +11,17 @@ export interface LoopReport {
   /** When this became so. */
   readonly atMs: number;
   readonly error: { readonly code: string; readonly summary: string; readonly remedy?: string | undefined } | null;
+}
+
+/** What the store tells of backups beside their list. */
+export interface BackupReport {
+  /** Up to when the cluster is known to be backed up, milliseconds since the epoch; undefined: never. */
+  readonly coveredUntilMs: number | undefined;
+  /** When it was last seen that nothing had been written since the newest backup. */
+  readonly checkedAtMs: number | undefined;
+  readonly lastDrill: DrillResult | undefined;
+  /** Backups that were left out of the list, or no longer count as verified. */
+  readonly damaged: readonly Diagnostic[];
 }
 
 export interface ClusterStatusInput {
@@ -24,6 +36,8 @@ export interface ClusterStatusInput {
   /** Undefined: there never was a readable spec. */
   readonly spec: ClusterSpec | undefined;
   readonly live?: LiveState | undefined;
+  /** Undefined: the store could not be read. */
+  readonly backups?: BackupReport | undefined;
   readonly plan?: Plan | undefined;
   readonly lastRun?: RunRecord | undefined;
 }

@@ -1,6 +1,8 @@
 import { formatTime } from '../base/clock.ts';
+import { redact } from '../base/redact.ts';
 import { isHealthy, type LiveState } from '../observe/live-state.ts';
-import type { BackupStatus, CertificateStatus, MemberStatus } from './status.generated.ts';
+import type { BackupStatus, CertificateStatus, DrillStatus, MemberStatus } from './status.generated.ts';
+import type { BackupReport } from './status-input.ts';
 
 /** As etcd says it; while no quorum answers, as the record has it. */
 export function clusterIdOf({ etcd, record }: LiveState): string | null {
@@ -31,10 +33,31 @@ export function membersOf({ etcd }: LiveState): readonly MemberStatus[] {
     );
 }
 
-export function lastBackupOf({ backups }: LiveState): BackupStatus | null {
+export function lastBackupOf(
+  { backups, observedAtMs }: LiveState,
+  report: BackupReport | undefined,
+): BackupStatus | null {
   const newest = backups.known ? backups.value[0] : undefined;
   if (newest === undefined) return null;
-  return { name: newest.name, at: formatTime(newest.takenAtMs), verified: newest.proof !== undefined };
+  const { name, takenAtMs, proof } = newest;
+  const checkedAtMs = report?.checkedAtMs ?? 0;
+  return {
+    name,
+    at: formatTime(takenAtMs),
+    verified: proof !== undefined,
+    // Clocks of two machines may differ.
+    ageMs: Math.max(0, Math.round(observedAtMs - takenAtMs)),
+    sizeBytes: proof?.sizeBytes ?? null,
+    dbSizeBytes: proof?.dbSizeBytes ?? null,
+    revision: proof?.revision ?? null,
+    checkedAt: checkedAtMs > takenAtMs ? formatTime(checkedAtMs) : null,
+  };
+}
+
+export function lastDrillOf(report: BackupReport | undefined): DrillStatus | null {
+  if (report?.lastDrill === undefined) return null;
+  const { backup, endedAtMs, outcome, problem } = report.lastDrill;
+  return { backup, at: formatTime(endedAtMs), outcome, problem: problem === null ? null : redact(problem) };
 }
 
 /** Of members; of every host that has data while nobody can say who is a member. */

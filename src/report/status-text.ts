@@ -37,6 +37,7 @@ function clusterText(cluster: ClusterStatus, nowMs: number, palette: Palette): s
     ['cluster id', cluster.clusterId ?? undefined],
     ['version', cluster.version ?? undefined],
     ['last backup', backupText(cluster, nowMs)],
+    ['last drill', drillText(cluster, nowMs)],
     ['certificates', certificateText(cluster, nowMs)],
     ['last run', runText(cluster, nowMs)],
   ];
@@ -64,8 +65,17 @@ function ago(thenMs: number, nowMs: number): string {
 
 function backupText({ lastBackup }: ClusterStatus, nowMs: number): string {
   if (lastBackup === null) return 'none known';
-  const { name, at, verified } = lastBackup;
-  return `${name}, ${ago(Date.parse(at), nowMs)}, ${verified ? 'verified' : 'not verified'}`;
+  const { name, at, verified, sizeBytes, dbSizeBytes, checkedAt } = lastBackup;
+  const size =
+    sizeBytes === null || dbSizeBytes === null ? [] : [`${formatSize(dbSizeBytes)} in ${formatSize(sizeBytes)}`];
+  const unchanged = checkedAt === null ? [] : [`nothing written since, seen ${ago(Date.parse(checkedAt), nowMs)}`];
+  return [name, ago(Date.parse(at), nowMs), ...size, verified ? 'verified' : 'not verified', ...unchanged].join(', ');
+}
+
+function drillText({ lastDrill }: ClusterStatus, nowMs: number): string | undefined {
+  if (lastDrill === null) return undefined;
+  const { backup, at, outcome } = lastDrill;
+  return `${outcome} ${ago(Date.parse(at), nowMs)}, with ${backup}`;
 }
 
 function certificateText({ certificates }: ClusterStatus, nowMs: number): string | undefined {
@@ -118,7 +128,7 @@ function conditionTexts({ conditions }: ClusterStatus, { red, yellow }: Palette)
 /** What was never looked at, and runs that gave way, are no news beside the rest. */
 function isAmiss({ type, status, reason }: ConditionStatus): boolean {
   if (status === 'True') return false;
-  return status === 'False' || !(type === 'RunSucceeded' || reason === 'NotObserved');
+  return status === 'False' || !(type === 'RunSucceeded' || reason === 'NotObserved' || reason === 'DrillNotDeclared');
 }
 
 function diagnosticText(diagnostic: DiagnosticDocument, { red, yellow }: Palette): string {

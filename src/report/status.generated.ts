@@ -103,6 +103,10 @@ export interface ClusterStatus {
    */
   readonly lastBackup: BackupStatus | null;
   /**
+   * Newest backup that was restored for proof; null when there was none.
+   */
+  readonly lastDrill: DrillStatus | null;
+  /**
    * Leaves of the members, sorted by host, then domain.
    */
   readonly certificates: readonly CertificateStatus[];
@@ -180,6 +184,44 @@ export interface BackupStatus {
    * It was read back and its hash matched.
    */
   readonly verified: boolean;
+  /**
+   * How long ago it was taken, milliseconds.
+   */
+  readonly ageMs: number;
+  /**
+   * What it takes in the store; null when it was never verified.
+   */
+  readonly sizeBytes: number | null;
+  /**
+   * Size of the database in it; null when it was never verified.
+   */
+  readonly dbSizeBytes: number | null;
+  /**
+   * Revision of the data in it; null when it was never verified.
+   */
+  readonly revision: number | null;
+  /**
+   * When it was last seen that nothing had been written since; null: not since it was taken.
+   */
+  readonly checkedAt: string | null;
+}
+export interface DrillStatus {
+  /**
+   * Name of the backup.
+   */
+  readonly backup: string;
+  /**
+   * When it ended, UTC.
+   */
+  readonly at: string;
+  /**
+   * impossible: something that says nothing about the backup stood in the way.
+   */
+  readonly outcome: 'passed' | 'failed' | 'impossible';
+  /**
+   * Text for people; null when it passed.
+   */
+  readonly problem: string | null;
 }
 export interface CertificateStatus {
   /**

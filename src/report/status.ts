@@ -7,7 +7,7 @@ import { counted } from './shown.ts';
 import type { ClusterStatus, DiagnosticDocument, RunStatus, SourceStatus, StatusDocument } from './status.generated.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { ClusterStatusInput } from './status-input.ts';
-import { certificatesOf, clusterIdOf, lastBackupOf, membersOf } from './status-live.ts';
+import { certificatesOf, clusterIdOf, lastBackupOf, lastDrillOf, membersOf } from './status-live.ts';
 
 export type { StatusDocument } from './status.generated.ts';
 export type { ClusterStatusInput } from './status-input.ts';
@@ -40,7 +40,8 @@ export function clusterStatus(input: ClusterStatusInput): ClusterStatus {
     version: spec?.version ?? null,
     members: live === undefined ? [] : membersOf(live),
     conditions: conditionsOf(input, phase),
-    lastBackup: live === undefined ? null : lastBackupOf(live),
+    lastBackup: live === undefined ? null : lastBackupOf(live, input.backups),
+    lastDrill: lastDrillOf(input.backups),
     certificates: live === undefined ? [] : certificatesOf(live),
     lastRun: input.lastRun === undefined ? null : runStatus(input.lastRun),
     diagnostics: input.diagnostics.map(diagnosticDocument),

@@ -14,6 +14,8 @@ const symbols: Readonly<Record<Action, '+' | '-' | '~' | ''>> = {
   'move-leader': '~',
   'issue-certificate': '~',
   'archive-data': '-',
+  'restore-cluster': '~',
+  release: '~',
 };
 
 export const symbolMeanings: Readonly<Record<Symbol, string>> = {
@@ -48,6 +50,11 @@ export function stepFacts(step: Step): readonly string[] {
   const facts = [
     detail.to === undefined ? undefined : `leadership goes to ${detail.to}`,
     detail.discardData === undefined ? undefined : `gives up the data of cluster ${detail.discardData}`,
+    detail.backup === undefined ? undefined : `backup ${detail.backup}`,
+    detail.replaces === undefined ? undefined : `takes the place of cluster ${detail.replaces}`,
+    detail.bumpRevision === undefined || detail.bumpRevision === 0
+      ? undefined
+      : `revisions raised by ${detail.bumpRevision}, all before marked as compacted`,
     detail.bootstrapId === undefined ? undefined : `bootstrap id ${detail.bootstrapId}`,
     detail.initialCluster === undefined ? undefined : `members ${detail.initialCluster.replaceAll(',', ', ')}`,
     detail.peerUrl === undefined ? undefined : `peer URL ${detail.peerUrl}`,

@@ -38,6 +38,8 @@ export interface Ports {
   readonly client: number;
   readonly peer: number;
   readonly metrics: number;
+  /** Takes the place of `client` while a restored cluster is checked and clients are kept out. */
+  readonly quarantine: number;
 }
 
 export interface BootstrapSpec {
@@ -71,8 +73,26 @@ export interface TrustSpec {
 }
 
 export interface BackupSpec {
-  /** `file:///folder`, without the cluster's name. */
+  /** `file:///folder` or `s3://bucket/prefix?…`, without the cluster's name. */
   readonly store: string;
+  /** When periodic backups are due; absent: none are taken. */
+  readonly every?: BackupSchedule | undefined;
+  /** Absent: no backup is ever deleted. */
+  readonly keep?: KeepSpec | undefined;
+  readonly drill: 'daily' | 'weekly' | 'never';
+}
+
+/** A cron expression has five fields and is in UTC. */
+export type BackupSchedule =
+  | { readonly type: 'interval'; readonly everyMs: number }
+  | { readonly type: 'cron'; readonly expression: string };
+
+/** How many backups stay: the newest, and the newest of each of the last hours, days and (ISO) weeks, in UTC. */
+export interface KeepSpec {
+  readonly last: number;
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
 }
 
 /** Port and address of a member, as URLs. IPv6 addresses are bracketed. */

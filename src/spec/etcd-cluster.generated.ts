@@ -151,6 +151,10 @@ export interface PortOverrides {
    * Port of /health and /metrics on this host.
    */
   readonly metrics?: number | undefined;
+  /**
+   * Port for the controller alone on this host while a restored cluster is checked.
+   */
+  readonly quarantine?: number | undefined;
 }
 /**
  * Ports of every member, unless its host overrides them.
@@ -168,6 +172,10 @@ export interface Ports {
    * Port of /health and /metrics, plain HTTP on the loopback address of the host.
    */
   readonly metrics: number;
+  /**
+   * Port for the controller alone while a restored cluster is checked; by default the client port + 5000 (- 5000 above 60535).
+   */
+  readonly quarantine?: number | undefined;
 }
 /**
  * The explicit word to create the cluster. Runs once for each id. Take it out before the member count changes.
@@ -282,11 +290,11 @@ export interface Backup {
    */
   readonly store: string;
   /**
-   * Interval of periodic backups.
+   * When periodic backups are taken: an interval (15m), or a cron expression of five fields in UTC (* /15 * * * *).
    */
   readonly every?: string | undefined;
   /**
-   * Which backups stay.
+   * Which backups stay, by age; without it none is deleted. Some are kept in any case: the newest verified one, the one before the last change, and those that a spec or an operation names.
    */
   readonly keep?:
     | {
@@ -309,7 +317,7 @@ export interface Backup {
       }
     | undefined;
   /**
-   * How often a backup is restored for proof.
+   * How often a backup is restored into a scratch etcd on the controller's host, for proof.
    */
   readonly drill: 'daily' | 'weekly' | 'never';
 }

@@ -1,5 +1,6 @@
 import { type Diagnostic, hasErrors } from '../base/diagnostics.ts';
 import { type ParsedDocument, parseDocument } from '../base/document.ts';
+import { backupSchedule } from './backup-rules.ts';
 import type { AuthoritySpec, BootstrapSpec, ClusterSpec, HostSpec, TrustSpec } from './cluster-spec.ts';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { type Finding, sortDiagnostics, toDiagnostic } from './finding.ts';
@@ -194,7 +195,12 @@ function toClusterSpec({ metadata, spec }: EtcdCluster): ClusterSpec {
       client: trust(spec.tls.client),
       leaf: { validityMs: durationMs(spec.tls.leaf.validity), keyType: spec.tls.leaf.keyType },
     },
-    backup: { store: spec.backup.store },
+    backup: {
+      store: spec.backup.store,
+      ...(spec.backup.every === undefined ? {} : { every: backupSchedule(spec.backup.every) }),
+      ...(spec.backup.keep === undefined ? {} : { keep: spec.backup.keep }),
+      drill: spec.backup.drill,
+    },
     upgrade: { ...spec.upgrade },
     replace: { wipedDisk: spec.replace.wipedDisk },
     suspend: spec.suspend,

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import { escapeSegment, type Finding } from './finding.ts';
 import type { Rule } from './rule.ts';
@@ -8,7 +7,6 @@ import type { Rule } from './rule.ts';
  * person who wrote one counts on it. What only adds safety that is given in another way is a warning.
  */
 export const notSupportedYet: readonly Rule[] = [
-  { reads: ['/spec/bootstrap'], check: bootstrap },
   { reads: ['/spec/retire'], check: retire },
   { reads: ['/spec/windows'], check: windows },
   { reads: ['/spec/rotation'], check: rotation },
@@ -16,19 +14,10 @@ export const notSupportedYet: readonly Rule[] = [
   { reads: ['/spec/upgrade'], check: upgrade },
   { reads: ['/spec/tls/authorities'], check: authorities },
   { reads: ['/spec/tls/authorities', '/spec/tls/peer', '/spec/tls/client'], check: trust },
-  { reads: ['/spec/backup/store'], check: store },
-  { reads: ['/spec/backup'], check: periodicBackups },
 ];
 
 function refuse(pointer: string, detail: string, part: 'key' | 'value' = 'key'): Finding {
   return { code: 'not-supported-yet', summary: 'This release of Quorate cannot do this yet', detail, pointer, part };
-}
-
-function bootstrap({ spec }: EtcdCluster): readonly Finding[] {
-  const from = spec.bootstrap?.from;
-  if (from === undefined || from === 'empty') return [];
-  const detail = 'Clusters cannot be made from a backup yet, only from: empty.';
-  return [refuse('/spec/bootstrap/from/backup', detail)];
 }
 
 function retire({ spec }: EtcdCluster): readonly Finding[] {
@@ -82,40 +71,4 @@ function trust({ spec }: EtcdCluster): readonly Finding[] {
   if (spec.tls.client.clientsTrust !== undefined)
     findings.push(refuse('/spec/tls/client/clientsTrust', 'Authorities cannot be exchanged yet. Take the key out.'));
   return findings;
-}
-
-function store({ spec }: EtcdCluster): readonly Finding[] {
-  const { store: url } = spec.backup;
-  const pointer = '/spec/backup/store';
-  if (url.startsWith('s3:'))
-    return [refuse(pointer, 'Backups cannot go to a bucket yet, only to a folder: file:///var/backups/etcd.', 'value')];
-  if (folderOf(url) !== undefined) return [];
-  const detail =
-    'The URL must be a folder other than the root, without a query and without "..": file:///var/backups/etcd.';
-  return [{ code: 'invalid-store', summary: 'Not the URL of a backup store', detail, pointer }];
-}
-
-function folderOf(url: string): string | undefined {
-  if (/[?#]/.test(url) || /(^|\/)(\.|%2e){1,2}(\/|$)/i.test(url)) return undefined;
-  try {
-    const folder = fileURLToPath(url);
-    return folder === '/' || folder.includes('\0') ? undefined : folder;
-  } catch {
-    // An encoding that is no path; the finding shows the right form.
-    return undefined;
-  }
-}
-
-function periodicBackups({ spec }: EtcdCluster): readonly Finding[] {
-  const { every, keep, drill } = spec.backup;
-  const now = 'For now, backups are taken before every change and on command';
-  const warn = (key: string, detail: string, part: 'key' | 'value'): Finding => ({
-    ...refuse(`/spec/backup/${key}`, detail, part),
-    severity: 'warning',
-  });
-  return [
-    ...(every === undefined ? [] : [warn('every', `${now}, not at an interval.`, 'key')]),
-    ...(keep === undefined ? [] : [warn('keep', `${now}, and none is deleted.`, 'key')]),
-    ...(drill === 'never' ? [] : [warn('drill', `${now}, and none is restored for proof.`, 'value')]),
-  ];
 }

@@ -30,12 +30,21 @@ export function placedHosts({ spec }: EtcdCluster): readonly PlacedHost[] {
   }));
 }
 
-export function hostPorts(common: Ports, own: EtcdCluster['spec']['hosts'][number]['ports']): Ports {
+type WrittenPorts = EtcdCluster['spec']['ports'];
+
+export function hostPorts(common: WrittenPorts, own: EtcdCluster['spec']['hosts'][number]['ports']): Ports {
+  const client = own?.client ?? common.client;
   return {
-    client: own?.client ?? common.client,
+    client,
     peer: own?.peer ?? common.peer,
     metrics: own?.metrics ?? common.metrics,
+    quarantine: own?.quarantine ?? common.quarantine ?? derivedQuarantine(client),
   };
+}
+
+/** Far from the ports that people give to the next host or cluster by adding 1, 10, 100, 1000 or 10 000. */
+function derivedQuarantine(client: number): number {
+  return client + 5000 > 65_535 ? client - 5000 : client + 5000;
 }
 
 /** The clusters concerned: the one that the finding belongs to, and the earlier one, which may be the same. */
@@ -45,7 +54,7 @@ export interface Conflict<T extends PlacedCluster> {
   readonly finding: Finding;
 }
 
-const kinds = ['client', 'peer', 'metrics'] as const satisfies readonly (keyof Ports)[];
+const kinds = ['client', 'peer', 'metrics', 'quarantine'] as const satisfies readonly (keyof Ports)[];
 
 interface Claim<T extends PlacedCluster> {
   readonly cluster: T;

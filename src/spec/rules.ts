@@ -1,4 +1,5 @@
 import type { ParsedDocument } from '../base/document.ts';
+import { backupRules } from './backup-rules.ts';
 import type { EtcdCluster } from './etcd-cluster.generated.ts';
 import type { Finding } from './finding.ts';
 import { flagRules } from './flag-rules.ts';
@@ -7,7 +8,7 @@ import { notSupportedYet } from './not-supported-yet.ts';
 import type { Rule } from './rule.ts';
 import { tlsRules } from './tls-rules.ts';
 
-const rules: readonly Rule[] = [...hostRules, ...tlsRules, ...flagRules, ...notSupportedYet];
+const rules: readonly Rule[] = [...hostRules, ...tlsRules, ...flagRules, ...backupRules, ...notSupportedYet];
 
 /**
  * Everything that is wrong with one cluster beyond its shape.

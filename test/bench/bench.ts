@@ -3,10 +3,13 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import { describeError } from '../../src/base/errors.ts';
 import type { EtcdBinary } from '../../src/etcd/binaries.ts';
 import { requireRelease, testBinaries } from '../support/binaries.ts';
+import { benchBackup } from './backup.ts';
 import { benchCommit } from './commit.ts';
+import { benchCopy } from './copy.ts';
 import { benchFlags } from './flags.ts';
 import { benchIdle } from './idle.ts';
 import { benchPlan } from './plan.ts';
+import { benchRestore } from './restore.ts';
 import { Report } from './support/figures.ts';
 import { type BenchOptions, parseOptions } from './support/options.ts';
 import { Workshop } from './support/workshop.ts';
@@ -25,6 +28,9 @@ const benches: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   flags: benchFlags,
   plan: benchPlan,
   idle: benchIdle,
+  backup: benchBackup,
+  restore: benchRestore,
+  copy: benchCopy,
 };
 
 /** Runs the benchmarks that are named, or all of them. Gives the exit code: 0 also when a target was missed. */

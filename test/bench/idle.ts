@@ -190,7 +190,7 @@ function specText(fleet: BenchFleet, name: string, index: number, members: numbe
       members,
       hosts: chosen.map((host, member) => {
         const client = firstPort + member * portsPerMember;
-        return { ...host, ports: { client, peer: client + 1, metrics: client + 2 } };
+        return { ...host, ports: { client, peer: client + 1, metrics: client + 2, quarantine: client + 3 } };
       }),
     },
   });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallFault } from '../support/model/calls.ts';
 import { type Converged, converge, makeStateDir } from '../support/model/converge.ts';
 import { endStateOf, isLook } from '../support/model/end-state.ts';
+import { takeModelBackup } from '../support/model/model-backup.ts';
 import { modelSpec, type ShortSpec } from '../support/model/model-spec.ts';
 import { ModelWorld } from '../support/model/world.ts';
 
@@ -33,12 +34,18 @@ async function worldOf(from: ShortSpec, leader: string | undefined): Promise<Mod
   return world;
 }
 
+async function backUp(world: ModelWorld): Promise<string> {
+  const stateDir = await mkdtemp(join(folder, 'run-'));
+  return takeModelBackup(world, modelSpec({ members: 3, hosts: 'a b c' }), stateDir);
+}
+
 interface Case {
   readonly what: string;
   readonly from: ShortSpec;
   readonly to: ShortSpec;
   readonly leader?: string;
-  readonly before?: (world: ModelWorld) => void;
+  /** Gives words that depend on what it did. */
+  readonly before?: (world: ModelWorld) => Promise<Partial<ShortSpec> | undefined>;
 }
 
 const cases: readonly Case[] = [
@@ -71,9 +78,44 @@ const cases: readonly Case[] = [
     from: { members: 3, hosts: 'a b c' },
     to: { members: 3, hosts: 'a b c' },
     leader: 'a',
-    before: (world) => {
+    before: async (world) => {
       world.wipe('a');
       world.advanceTo(world.nowMs + 5_000);
+      return undefined;
+    },
+  },
+  {
+    what: 'a restore after total loss',
+    from: { members: 3, hosts: 'a b c' },
+    to: { members: 3, hosts: 'a b c', bootstrap: { id: 'again', backup: 'latest' } },
+    leader: 'a',
+    before: async (world) => {
+      await backUp(world);
+      for (const name of ['a', 'b', 'c']) world.replaceHost(name);
+      return undefined;
+    },
+  },
+  {
+    what: 'a restore of what quorum has lost',
+    from: { members: 3, hosts: 'a b c' },
+    to: { members: 3, hosts: 'a b c', bootstrap: { id: 'again', backup: 'latest' } },
+    leader: 'a',
+    before: async (world) => {
+      await backUp(world);
+      world.put(3);
+      for (const name of ['a', 'b']) world.wipe(name);
+      return undefined;
+    },
+  },
+  {
+    what: 'a restore over a live cluster',
+    from: { members: 3, hosts: 'a b c' },
+    to: { members: 3, hosts: 'a b c' },
+    leader: 'a',
+    before: async (world) => {
+      const backup = await backUp(world);
+      world.put(3);
+      return { bootstrap: { id: 'again', backup, discardData: world.serving()?.clusterId } };
     },
   },
   { what: 'a bootstrap', from: { members: 3, hosts: 'a b c' }, to: { members: 3, hosts: 'a b c', bootstrap: 'first' } },
@@ -82,13 +124,13 @@ const cases: readonly Case[] = [
 /** `1`: die before each call without exception. By default those that cannot make a difference are left out. */
 const isExhaustive = process.env['QUORATE_EXHAUSTIVE'] === '1';
 
-describe.each(cases)('$what', ({ from, to, leader, before }) => {
+describe.each(cases)('$what', ({ from, to: declared, leader, before }) => {
   async function expectSameEnd(
     type: CallFault['type'],
     matters: (calls: readonly string[], at: number) => boolean,
   ): Promise<number> {
     const start = await worldOf(from, leader);
-    before?.(start);
+    const to = { ...declared, ...(await before?.(start)) };
     const whole = start.fork();
     const undisturbed = await run(whole, to);
     const expected = endStateOf(whole);

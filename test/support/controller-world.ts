@@ -5,6 +5,7 @@ import { digestOf } from '../../src/base/canonical.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../src/base/log.ts';
 import type { DesiredCluster } from '../../src/controller/specs.ts';
+import type { Chore } from '../../src/controller/upkeep/chore.ts';
 import type { World } from '../../src/controller/world.ts';
 import type { Coordination, Lease } from '../../src/coordination/coordination.ts';
 import type { Repository } from '../../src/source/repository.ts';
@@ -34,6 +35,8 @@ export interface ControllerWorldOptions {
   readonly repository?: Repository;
   /** Of the loops; default: virtual, a pause passes at once. */
   readonly clock?: Clock;
+  /** Default none. */
+  readonly chores?: readonly Chore[];
 }
 
 export const threeHosts: ShortSpec = { members: 3, hosts: 'a/z1 b/z2 c/z3', bootstrap: 'first' };
@@ -51,6 +54,7 @@ export async function openControllerWorld(options: ControllerWorldOptions = {}):
       git: { url: stateDir, isLocal: true, ref: 'main', path: 'clusters', pollMs: 3_600_000 },
       state: stateDir,
       identity: { ca: '/unused', cert: '/unused', key: '/unused' },
+      binaries: { dirs: [], sources: [] },
       coordination: { type: 'local' },
       log: { level: 'silent' },
       intervalMs,
@@ -63,6 +67,7 @@ export async function openControllerWorld(options: ControllerWorldOptions = {}):
     },
     keystore: sight.keystore,
     coordination,
+    chores: options.chores ?? [],
     agent: (host) => sight.agent(host),
     sight: async (spec) => {
       model.declare(spec);

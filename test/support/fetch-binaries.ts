@@ -1,6 +1,7 @@
 import { describeError, QuorateError } from '../../src/base/errors.ts';
 import { fetchingBinaries } from './binaries.ts';
 import wanted from './releases.json' with { type: 'json' };
+import { ensureS3Program } from './s3-program.ts';
 
 /**
  * Fetches what tests (no argument) or the demo (`--demo`: the first of its list that can be had) run on. Ends with
@@ -19,8 +20,16 @@ async function main(): Promise<number> {
     } catch (error) {
       if (abort.signal.aborted) return 130;
       missing++;
-      say(`etcd ${version} is missing. ${describeError(error)}`);
-      if (error instanceof QuorateError && error.remedy !== undefined) say(`  ${error.remedy}`);
+      sayMissing(`etcd ${version}`, error);
+    }
+  }
+  if (!oneIsEnough) {
+    try {
+      await ensureS3Program(say, abort.signal);
+    } catch (error) {
+      if (abort.signal.aborted) return 130;
+      missing++;
+      sayMissing(`${wanted.s3.program} ${wanted.s3.version}`, error);
     }
   }
   return missing === 0 ? 0 : 1;
@@ -35,6 +44,11 @@ async function fetchOne(version: string, sources: readonly string[], signal: Abo
   const started = performance.now();
   const { etcd } = await binaries.ensure(version, signal);
   if (isFetching) say(`etcd ${version} is ready after ${((performance.now() - started) / 1000).toFixed(1)} s: ${etcd}`);
+}
+
+function sayMissing(what: string, error: unknown): void {
+  say(`${what} is missing. ${describeError(error)}`);
+  if (error instanceof QuorateError && error.remedy !== undefined) say(`  ${error.remedy}`);
 }
 
 function say(line: string): void {

@@ -53,6 +53,7 @@ export function createMemoryStore(url = 'memory://store'): MemoryStore {
     faults,
     objects,
     calls,
+    removeUnfinishedUploads: async () => 0,
     list: async (prefix): Promise<readonly StoredObject[]> => {
       checkPrefix(prefix);
       begin('list', prefix);

@@ -1,4 +1,5 @@
-// Makes a checkout ready to run: dependencies, the compiled code, and with --binaries or --demo the etcd releases.
+// Makes a checkout ready to run: dependencies, the compiled code, with --demo an etcd release, and with --binaries all
+// that tests run on: etcd releases and an S3 server.
 // Plain Node without dependencies, because it runs first in a fresh clone. Says nothing when there is nothing to do.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -96,14 +97,16 @@ function sourceDigest() {
 function fetchReleases(purpose) {
   const wanted = readJson('test/support/releases.json');
   const isThere = ({ version }) => cacheFolders().some((dir) => existsSync(join(dir, 'etcd', version, 'source.json')));
-  const isReady = purpose === 'demo' ? wanted.demo.some(isThere) : Object.values(wanted.tests).every(isThere);
+  const { program, version } = wanted.s3;
+  const hasS3 = cacheFolders().some((dir) => existsSync(join(dir, program, version, program)));
+  const isReady = purpose === 'demo' ? wanted.demo.some(isThere) : hasS3 && Object.values(wanted.tests).every(isThere);
   if (isReady) return;
   const args = ['--import', 'tsx', 'test/support/fetch-binaries.ts', ...(purpose === 'demo' ? ['--demo'] : [])];
   const { status, signal } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
   if (status === 0) return;
   if (signal !== null || status === 130) process.exit(130);
-  if (isCi) fail('a release of etcd is missing, and in CI all of them are needed');
-  say(purpose === 'demo' ? 'no release of etcd is at hand' : 'tests on the releases that are missing will be skipped');
+  if (isCi) fail('a program that tests run on is missing, and in CI all of them are needed');
+  say(purpose === 'demo' ? 'no release of etcd is at hand' : 'tests on what is missing will be skipped');
 }
 
 /** Where the project's code keeps releases; it decides itself which of these it can use. */

@@ -16,7 +16,7 @@ export const backup: StepModule = {
       commit: context.commit,
       runId: context.runId,
       log: context.log,
-      progress: context.progress,
+      progress: context.transfer,
       signal: context.signal,
     });
     // The catalog lists whole backups only: what it does not show does not count.

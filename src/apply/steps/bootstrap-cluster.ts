@@ -80,6 +80,7 @@ async function markBegun(detail: StepDetail, hosts: readonly string[], context: 
         commit: context.commit,
         startedAtMs: sight.clock.now(),
       },
+      ...(previous?.replaced === undefined ? {} : { replaced: previous.replaced }),
       lastRevision: previous?.lastRevision ?? 0,
     },
     stored?.tag ?? null,

@@ -7,8 +7,10 @@ import { bootstrapCluster } from './bootstrap-cluster.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import { moveLeader } from './move-leader.ts';
 import { promoteMember } from './promote-member.ts';
+import { release } from './release.ts';
 import { removeMember } from './remove-member.ts';
 import { restartMember } from './restart-member.ts';
+import { restoreCluster } from './restore-cluster.ts';
 import { startMember } from './start-member.ts';
 
 export const stepModules: Readonly<Record<Action, StepModule>> = {
@@ -22,4 +24,6 @@ export const stepModules: Readonly<Record<Action, StepModule>> = {
   'move-leader': moveLeader,
   'issue-certificate': issueCertificate,
   'archive-data': archiveData,
+  'restore-cluster': restoreCluster,
+  release,
 };

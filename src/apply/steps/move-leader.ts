@@ -1,4 +1,5 @@
 import { QuorateError } from '../../base/errors.ts';
+import type { EtcdApi } from '../../etcd/api.ts';
 import { clientUrl } from '../../spec/cluster-spec.ts';
 import { etcdOf, hostOf, type StepModule } from '../step-module.ts';
 
@@ -22,7 +23,8 @@ export const moveLeader: StepModule = {
     if (leader === to.id) return;
     // Only the leader itself can hand over, whichever member that is by now.
     const holder = list.members.find((member) => member.id === leader);
-    await etcd.moveLeader(holder?.clientUrls[0] ?? clientUrl(hostOf(context, step.target)), to.id);
+    const url = holder?.clientUrls[0] ?? clientUrl(hostOf(context, step.target));
+    await handOver(etcd, url, to.id);
   },
 
   missing(step, live) {
@@ -33,3 +35,21 @@ export const moveLeader: StepModule = {
     return leader.host === step.target ? `${step.target} still leads` : undefined;
   },
 };
+
+const attempts = 3;
+
+/**
+ * raft drops a transfer without a word when the target has not yet heard that it is a voter, or lags for an
+ * election time-out; etcd then answers nothing until its own deadline.
+ */
+async function handOver(etcd: EtcdApi, leaderUrl: string, targetId: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await etcd.moveLeader(leaderUrl, targetId);
+    } catch (error) {
+      const isSilent = error instanceof QuorateError && error.code === 'etcd-timeout';
+      if (!isSilent || attempt === attempts) throw error;
+      if ((await etcd.status(leaderUrl)).leaderId === targetId) return;
+    }
+  }
+}

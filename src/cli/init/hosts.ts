@@ -11,8 +11,11 @@ export interface HostInput {
 }
 
 export interface HostLayout extends HostInput {
-  readonly ports: Ports;
+  readonly ports: MemberPorts;
 }
+
+/** What a scaffold writes; the port of the quarantine follows from the client's. */
+export type MemberPorts = Omit<Ports, 'quarantine'>;
 
 /** Three hosts on this machine, for a first look. */
 export const loopbackHosts: readonly HostInput[] = [
@@ -22,7 +25,7 @@ export const loopbackHosts: readonly HostInput[] = [
 ];
 
 /** etcd's own ports, and the next one for metrics. */
-export const standardPorts: Ports = { client: 2379, peer: 2380, metrics: 2381 };
+export const standardPorts: MemberPorts = { client: 2379, peer: 2380, metrics: 2381 };
 // Hosts that share an address get ports this far apart: 2379, 2389, 2399…
 const portStride = 10;
 /** As many as a spec may hold. */
@@ -62,7 +65,7 @@ export function layOutHosts(hosts: readonly HostInput[]): readonly HostLayout[] 
 }
 
 /** The ports of a host that comes after so many others on one machine; where one of them is taken, the next free ones. */
-export function freePorts(before: number, taken: ReadonlySet<number>): Ports {
+export function freePorts(before: number, taken: ReadonlySet<number>): MemberPorts {
   // Steps do not overlap, so each taken port stands in the way of one of them at most.
   for (let step = before; step <= before + taken.size; step++) {
     const ports = portsAfter(step);
@@ -71,7 +74,7 @@ export function freePorts(before: number, taken: ReadonlySet<number>): Ports {
   return portsAfter(before + taken.size + 1);
 }
 
-function portsAfter(before: number): Ports {
+function portsAfter(before: number): MemberPorts {
   const { client, peer, metrics } = standardPorts;
   const shift = before * portStride;
   return { client: client + shift, peer: peer + shift, metrics: metrics + shift };

@@ -7,10 +7,14 @@ export interface ClusterInput {
   readonly hosts: readonly HostLayout[];
   /** `file:///…` of the folder of backups. */
   readonly store: string;
+  /** Default: as many as the hosts allow. */
+  readonly members?: number | undefined;
+  /** Backup that is to be restored; without one, the cluster is created empty. */
+  readonly restore?: string | undefined;
 }
 
 /** clusters/NAME.yaml. Everything put in has been validated, so that nothing needs to be escaped but by quotes. */
-export function clusterYaml({ cluster, version, hosts, store }: ClusterInput): string {
+export function clusterYaml({ cluster, version, hosts, store, members, restore }: ClusterInput): string {
   const { client, peer, metrics } = standardPorts;
   return `# yaml-language-server: $schema=../schemas/etcd-cluster.v1.json
 #
@@ -25,7 +29,7 @@ spec:
   version: ${version}
 
   # How many of the hosts run a member: 1, 3, 5 or 7.
-  members: ${memberCount(hosts.length)}
+  members: ${members ?? memberCount(hosts.length)}
 
   # The pool of hosts. More hosts than members are spares. zone: spreads members over failure domains;
   # cordon: true moves the member of a host to a spare.
@@ -35,9 +39,7 @@ ${hosts.map(hostLine).join('\n')}
   # Ports of every member, unless its host says otherwise.
   ports: { client: ${client}, peer: ${peer}, metrics: ${metrics} }
 
-  # The word to create the cluster; it works once for this id. Take the line out when the cluster runs:
-  # while it stands here, the number of members cannot change.
-  bootstrap: { id: first, from: empty }
+${restore === undefined ? createWord : restoreWord(restore)}
 
   # Flags of etcd by their own names.
   etcd: { heartbeat-interval: 100, election-timeout: 1000, quota-backend-bytes: 8GiB }
@@ -62,6 +64,17 @@ ${hosts.map(hostLine).join('\n')}
 `;
 }
 
+const createWord = `  # The word to create the cluster; it works once for this id. Take the line out when the cluster runs:
+  # while it stands here, the number of members cannot change.
+  bootstrap: { id: first, from: empty }`;
+
+/** A comment: nothing is restored, and nobody's cluster replaced, before a person says so. */
+function restoreWord(backup: string): string {
+  return `  # Nothing happens before a word says so. To restore the newest backup that was there, take one more if
+  # the old cluster still runs, stop it, and put this line in, with the name of the backup that you want:
+  # bootstrap: { id: from-etcd-manager, from: { backup: ${backup} } }`;
+}
+
 /** controller.yaml. Paths start at its folder. */
 export function controllerYaml(): string {
   return `# The controller: quorate controller --config controller.yaml
@@ -83,6 +96,9 @@ keystore: { passphraseFile: pki/keystore.passphrase }
 
 # One controller at a time acts, by leases in the state folder.
 coordination: { type: local }
+
+# Where etcd comes from for drills, which restore backups on this host: folders first, then checked downloads.
+binaries: { dirs: [/opt], sources: [release, debian, go] }
 `;
 }
 

@@ -8,6 +8,7 @@ import { ensureFolder, replaceFile } from '../../../src/base/files.ts';
 import { freePortRow } from '../../../src/cli/demo/loopback-ports.ts';
 import type { EtcdBinary } from '../../../src/etcd/binaries.ts';
 import { memberFlags } from '../../../src/etcd/flags.ts';
+import { restoreCommand } from '../../../src/etcd/snapshot-tool.ts';
 import { type ClusterSpec, clientUrl, type HostSpec, peerUrl } from '../../../src/spec/cluster-spec.ts';
 import { issueClientCredentials } from '../../../src/tls/client-credentials.ts';
 import { openFileKeystore } from '../../../src/tls/file-keystore.ts';
@@ -44,7 +45,7 @@ export class BareCluster {
     const first = await freePortRow(like.hosts.length * 3);
     const hosts = like.hosts.map((host, index) => {
       const client = first + index * 3;
-      return { ...host, ports: { client, peer: client + 1, metrics: client + 2 } };
+      return { ...host, ports: { client, peer: client + 1, metrics: client + 2, quarantine: client + 3 } };
     });
     const keystore = await openFileKeystore({ folder: join(folder, 'keystore'), clock: systemClock });
     for (const [name, { validityMs }] of Object.entries(like.tls.authorities))
@@ -85,10 +86,29 @@ export class BareCluster {
     return this.#members.get(host)?.pid ?? 0;
   }
 
-  /** Every member at once, on data dirs that are new. */
-  async startAnew(): Promise<void> {
+  /** Every member at once, on data dirs that are new. `flags` come on top of those of the spec. */
+  async startAnew(flags: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#generation += 1;
     await ensureFolder(this.#dataFolder());
+    await Promise.all(this.hosts.map(({ name }) => this.startMember(name, flags)));
+  }
+
+  /** Restores a snapshot with the release's own tool into new data dirs, one after the other, and starts all of them. */
+  async startRestored(snapshotFile: string): Promise<void> {
+    this.#generation += 1;
+    await ensureFolder(this.#dataFolder());
+    for (const host of this.hosts) {
+      const { program, args } = restoreCommand(this.#binary, {
+        snapshotFile,
+        dataDir: join(this.#dataFolder(), host.name),
+        member: host.name,
+        peerUrl: peerUrl(host),
+        initialCluster: this.#initialCluster(),
+        token: `bare-${this.#generation}`,
+        bumpRevision: 0,
+      });
+      await run(program, args, { timeout: 600_000 });
+    }
     await Promise.all(this.hosts.map(({ name }) => this.startMember(name)));
   }
 
@@ -131,16 +151,28 @@ export class BareCluster {
     this.#members.clear();
   }
 
-  /** Gives what it prints. Needs a release that came with etcdctl. */
+  /** Of a client, for the flags that etcdctl and Quorate call by these names. */
+  get clientFiles(): { readonly cacert: string; readonly cert: string; readonly key: string } {
+    const file = join(this.#folder, 'client.pem');
+    return { cacert: join(this.#folder, 'client-ca.pem'), cert: file, key: file };
+  }
+
+  /** The program and its arguments. Needs a release that came with etcdctl. */
+  etcdctlCommand(endpoints: readonly string[], ...args: readonly string[]): readonly [string, ...string[]] {
+    const { cacert, cert, key } = this.clientFiles;
+    const tls = ['--cacert', cacert, '--cert', cert, '--key', key];
+    return [this.#binary.etcdctl ?? 'etcdctl', ...tls, '--endpoints', endpoints.join(','), ...args];
+  }
+
+  /** Gives what it prints. */
   async etcdctl(endpoints: readonly string[], ...args: readonly string[]): Promise<string> {
-    const files = ['--cacert', 'client-ca.pem', '--cert', 'client.pem', '--key', 'client.pem'];
-    const paths = files.map((part) => (part.endsWith('.pem') ? join(this.#folder, part) : part));
-    const { stdout } = await run(
-      this.#binary.etcdctl ?? 'etcdctl',
-      [...paths, '--endpoints', endpoints.join(','), ...args],
-      { timeout: 30_000 },
-    );
+    const [program, ...all] = this.etcdctlCommand(endpoints, ...args);
+    const { stdout } = await run(program, all, { timeout: 600_000 });
     return stdout;
+  }
+
+  #initialCluster(): string {
+    return this.hosts.map((member) => `${member.name}=${peerUrl(member)}`).join(',');
   }
 
   #dataFolder(): string {
@@ -154,7 +186,7 @@ export class BareCluster {
       ...flags,
       name: host.name,
       'data-dir': join(this.#dataFolder(), host.name),
-      'initial-cluster': this.hosts.map((member) => `${member.name}=${peerUrl(member)}`).join(','),
+      'initial-cluster': this.#initialCluster(),
       'initial-cluster-token': `bare-${this.#generation}`,
       'initial-cluster-state': 'new',
       'cert-file': file('client.pem'),

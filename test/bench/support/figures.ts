@@ -19,11 +19,13 @@ function sampleOf(values: readonly number[]): Sample {
   };
 }
 
-type Unit = 'ms' | 'MiB' | '% of a core';
+type Unit = 'ms' | 'MiB' | '% of a core' | 'times' | 'keys/s';
 
 function formatValue(value: number, unit: Unit): string {
   if (unit === 'ms')
     return Math.abs(value) >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+  if (unit === 'keys/s') return `${value.toFixed(0)} keys/s`;
+  if (unit === 'times') return `${value.toFixed(2)} times`;
   return unit === 'MiB' ? `${value.toFixed(0)} MiB` : `${value.toFixed(1)} %`;
 }
 

@@ -142,7 +142,8 @@ export async function timeCommand(args: readonly string[], profiles?: string): P
   return systemClock.monotonic() - startedMs;
 }
 
-function quorateProgram(profiles: string | undefined): Program {
+/** The compiled `quorate`, before its arguments. */
+export function quorateProgram(profiles: string | undefined): Program {
   const options = profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
   // The flags of the first line of src/cli/main.ts, with which an installed `quorate` runs.
   return [process.execPath, '--max-semi-space-size=1', ...options, script];

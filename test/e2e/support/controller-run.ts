@@ -14,6 +14,8 @@ export interface Boundary {
 export interface RunOptions {
   /** SIGKILL at the boundary of this number. */
   readonly killAt?: number;
+  /** SIGKILL when this part of this action begins: `restore-cluster stop`. */
+  readonly killAtPart?: string;
   /** Called at once, while the controller goes on. */
   readonly onBoundary?: (boundary: Boundary) => void;
   /** The controller stands still (SIGSTOP) while this looks at the cluster from outside. */
@@ -37,12 +39,14 @@ export interface LogLine {
   readonly level: string;
   readonly action?: string;
   readonly target?: string;
+  /** Part of a long step that begins. */
+  readonly part?: string;
   readonly code?: string;
 }
 
 /** `quorate controller --once`, followed line by line. */
 export async function runControllerOnce(config: string, options: RunOptions = {}): Promise<ControllerRun> {
-  const { killAt, onBoundary, inspect, timeoutMs = 180_000 } = options;
+  const { killAt, killAtPart, onBoundary, inspect, timeoutMs = 180_000 } = options;
   const [program, args] = quorateArguments(['controller', '--once', '--config', config]);
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -66,6 +70,7 @@ export async function runControllerOnce(config: string, options: RunOptions = {}
       return;
     }
     log.push(entry);
+    if (killAtPart !== undefined && `${entry.action} ${entry.part}` === killAtPart) child.kill('SIGKILL');
     const boundary = boundaryOf(entry, boundaries.length + 1);
     if (boundary === undefined) return;
     boundaries.push(boundary);

@@ -94,6 +94,16 @@ export class Etcdctl {
     return found;
   }
 
+  /** Whatever it prints. */
+  async text(endpoints: readonly string[], ...args: string[]): Promise<string> {
+    return (await this.#lines(endpoints, args)).join('\n');
+  }
+
+  /** Exit code and output, also of a failure. */
+  attempt(endpoints: readonly string[], ...args: string[]): Promise<Ended> {
+    return this.#run(endpoints, [...bounds, ...args]);
+  }
+
   async put(endpoints: readonly string[], key: string, value: string): Promise<void> {
     await this.#lines(endpoints, ['put', key, value]);
   }

@@ -12,6 +12,8 @@ export interface FleetPlan {
   readonly hosts?: readonly string[];
   /** Members in the first spec; default 3. */
   readonly members?: number;
+  /** URL of the backup store; default the folder that `quorate init` chooses. */
+  readonly store?: string;
 }
 
 export interface FleetHost {
@@ -22,8 +24,8 @@ export interface FleetHost {
 }
 
 const cluster = 'orders';
-/** Agent, client, peer, metrics. */
-const portsPerHost = 4;
+/** Agent, client, peer, metrics, quarantine. */
+const portsPerHost = 5;
 
 /**
  * What `quorate init` makes of hosts on 127.0.0.1, on ports that are free and with the etcd that is at hand. The
@@ -44,14 +46,18 @@ export async function makeFleetFolder(folder: string, plan: FleetPlan): Promise<
   await editYaml(join(folder, 'controller.yaml'), (document) => {
     document.setIn(['http', 'listen'], '127.0.0.1:0');
     document.setIn(['interval'], '1s');
+    document.setIn(['binaries', 'dirs'], [dirname(plan.etcd)]);
+    document.setIn(['binaries', 'sources'], []);
   });
   await editYaml(join(folder, 'repo', 'clusters', `${cluster}.yaml`), (document) => {
     document.setIn(['spec', 'members'], plan.members ?? 3);
+    if (plan.store !== undefined) document.setIn(['spec', 'backup', 'store'], plan.store);
     for (const index of names.keys())
       document.setIn(['spec', 'hosts', index, 'ports'], {
         client: portOf(index, 1),
         peer: portOf(index, 2),
         metrics: portOf(index, 3),
+        quarantine: portOf(index, 4),
       });
   });
   return names.map((name, index) => ({

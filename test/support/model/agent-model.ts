@@ -11,6 +11,7 @@ import type {
 } from '../../../src/agent/wire.ts';
 import { QuorateError } from '../../../src/base/errors.ts';
 import type { TrustDomain } from '../../../src/spec/cluster-spec.ts';
+import { install as installRestored, prepare, restoreFacts, stage } from './agent-restore.ts';
 import type { Calls } from './calls.ts';
 import { startProcess } from './host-process.ts';
 import type { Oracle } from './oracle.ts';
@@ -122,6 +123,14 @@ function commandsOf(name: string, fence: Fence, reach: () => HostState, parts: A
         member.data = null;
         return archive;
       }),
+    stageSnapshot: async ({ backup, sha256 }, archive) => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of archive) chunks.push(chunk);
+      return command('stage-snapshot', (host) => stage(host, backup, sha256, Buffer.concat(chunks)));
+    },
+    prepareRestore: (request) => command('prepare-restore', (host) => prepare(host, request)),
+    installRestored: ({ bootstrapId }) =>
+      command('install-restored', (host) => installRestored(state, host, bootstrapId, oracle)),
   };
 }
 
@@ -168,6 +177,7 @@ function memberFacts(host: HostState): MemberFacts {
     latched,
     certificates: { peer: certificates('peer'), client: certificates('client') },
     epoch,
+    restore: restoreFacts(host),
   };
 }
 

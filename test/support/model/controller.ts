@@ -110,6 +110,7 @@ function gatedStore(store: ObjectStore, calls: Calls, oracle: Oracle): ObjectSto
   };
   return {
     url: store.url,
+    removeUnfinishedUploads: (beforeMs) => store.removeUnfinishedUploads(beforeMs),
     list: (prefix) => calls.call(`store: list ${prefix}`, () => store.list(prefix), gone),
     read: (key) => calls.call(`store: read ${key}`, () => store.read(key), gone),
     open: (key) => calls.call(`store: open ${key}`, () => store.open(key), gone),

@@ -4,7 +4,7 @@ import type { EtcdApi, EtcdMember, MemberProbe } from '../../../src/etcd/api.ts'
 import type { Calls } from './calls.ts';
 import type { Oracle } from './oracle.ts';
 import { connectedMs, leaderOf, memberId, type Node, nodesOf, propose, quorum, raftOf, votersOf } from './raft.ts';
-import { type HostState, keysOf, membersOf, type WorldState } from './state.ts';
+import { type HostState, keysOf, membersOf, revisionOf, type WorldState } from './state.ts';
 
 export interface EtcdParts {
   readonly state: WorldState;
@@ -72,8 +72,9 @@ export function etcdModel(endpoints: readonly string[], parts: EtcdParts): EtcdA
     hashKv: (url) =>
       call('hash-kv', () => {
         const { data } = nodeAt(state, url);
-        return { hash: hashOf(keysOf(data).join()), revision: keysOf(data).length + 1, compactRevision: 0 };
+        return { hash: hashOf(keysOf(data).join()), revision: revisionOf(data), compactRevision: 0 };
       }),
+    keyCount: (url) => call('key-count', () => keysOf(nodeAt(state, url).data).length),
     snapshot: (url) => snapshotOf(url, call, state),
     close: () => undefined,
   };
@@ -165,7 +166,7 @@ function statusOf(state: WorldState, url: string): Awaited<ReturnType<EtcdApi['s
     raftTerm: raftOf(state, data.clusterId).term,
     raftIndex: data.log.length,
     raftAppliedIndex: data.log.length,
-    revision: keysOf(data).length + 1,
+    revision: revisionOf(data),
     isLearner: membersOf(data).find((member) => member.id === data.memberId)?.isLearner ?? false,
     errors: [],
   };

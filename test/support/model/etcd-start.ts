@@ -6,17 +6,14 @@ import { type DataDir, membersOf, type WorldState } from './state.ts';
 /** What a start of etcd comes to: data to run on, or the last words of the process. */
 export type Started = { readonly data: DataDir } | { readonly dies: string };
 
-interface Place {
+export interface Place {
   readonly name: string;
   readonly url: string;
 }
 
 /** etcd's own rules for the first start on an empty data dir; it ignores `join` where data is. */
 export function firstStart(state: WorldState, name: string, ownUrl: string, join: JoinMode): Started {
-  const places = join.initialCluster.split(',').map((entry): Place => {
-    const at = entry.indexOf('=');
-    return { name: entry.slice(0, at), url: entry.slice(at + 1) };
-  });
+  const places = placesOf(join.initialCluster);
   if (!places.some((place) => place.name === name && place.url === ownUrl))
     return { dies: `couldn't find local name "${name}" in the initial cluster configuration` };
   return join.state === 'new' ? formCluster(state, ownUrl, places, join.token) : joinCluster(state, ownUrl, places);
@@ -59,4 +56,12 @@ function joinCluster(state: WorldState, ownUrl: string, places: readonly Place[]
     return { data: { clusterId: data.clusterId, memberId: own.id, log: [] } };
   }
   return { dies: 'cannot fetch cluster info from peer urls' };
+}
+
+/** `name=peerURL,…` */
+export function placesOf(initialCluster: string): readonly Place[] {
+  return initialCluster.split(',').map((entry): Place => {
+    const at = entry.indexOf('=');
+    return { name: entry.slice(0, at), url: entry.slice(at + 1) };
+  });
 }

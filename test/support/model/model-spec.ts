@@ -8,8 +8,11 @@ export interface ShortSpec {
   /** `a/z1 b c!`: hosts with their zone after the slash; `!` marks a cordoned one. */
   readonly hosts: string;
   readonly version?: string | undefined;
-  /** The id, or `{id, discardData}`; left out: no bootstrap is declared. */
-  readonly bootstrap?: string | { readonly id: string; readonly discardData?: string | undefined } | undefined;
+  /** The id, or `{id, backup, discardData}`; left out: no bootstrap is declared. */
+  readonly bootstrap?:
+    | string
+    | { readonly id: string; readonly backup?: string | undefined; readonly discardData?: string | undefined }
+    | undefined;
   readonly etcd?: Readonly<Record<string, string | number | boolean>> | undefined;
   readonly authority?: string | undefined;
   readonly keyType?: string | undefined;
@@ -38,7 +41,7 @@ export function modelSpec(short: ShortSpec): ClusterSpec {
         ...(short.peerPort === undefined ? {} : { peer: short.peerPort }),
         ...(short.clientPort === undefined ? {} : { client: short.clientPort }),
       },
-      ...(bootstrap === undefined ? {} : { bootstrap: { from: 'empty', ...bootstrap } }),
+      ...(bootstrap === undefined ? {} : { bootstrap: wordsOf(bootstrap) }),
       etcd: short.etcd ?? {},
       tls: {
         authorities: { [authority]: { managed: { validity: '5y' } } },
@@ -72,4 +75,20 @@ function hostsOf(text: string): readonly object[] {
       cordon: word.endsWith('!'),
     };
   });
+}
+
+function wordsOf({
+  id,
+  backup,
+  discardData,
+}: {
+  id: string;
+  backup?: string | undefined;
+  discardData?: string | undefined;
+}) {
+  return {
+    id,
+    from: backup === undefined ? 'empty' : { backup },
+    ...(discardData === undefined ? {} : { discardData }),
+  };
 }

@@ -1,6 +1,6 @@
 import type { StartRequest } from '../../../src/agent/wire.ts';
-import { leaderOf, nodesOf, quorum, raftOf, votersOf } from './raft.ts';
-import { type HostState, keysOf, membersOf, type WorldState } from './state.ts';
+import { isInQuarantine, leaderOf, nodesOf, quorum, raftOf, votersOf } from './raft.ts';
+import { type DataDir, type HostState, keysOf, membersOf, revisionOf, type WorldState } from './state.ts';
 
 /**
  * Watches one controller. It knows the whole truth of the world, and shares no code with planner and
@@ -23,13 +23,15 @@ export class Oracle {
   /** A backup was listed in the store, with its proof. */
   backupTaken(clusterId: string, revision: number): void {
     const leader = leaderOf(this.#state, clusterId);
-    if (leader !== undefined && revision < keysOf(leader.data).length + 1)
+    if (leader !== undefined && revision < revisionOf(leader.data))
       this.#complain(`a backup of ${clusterId} lacks acknowledged keys`);
     this.#backedUp.add(clusterId);
   }
 
   /** A change inside etcd. */
   beforeChange(what: string, clusterId: string): void {
+    const leader = leaderOf(this.#state, clusterId);
+    if (what === 'move-leader' && leader !== undefined && isInQuarantine(leader.process)) return;
     if (!this.#backedUp.has(clusterId)) this.#complain(`${what} without a verified backup in this run`);
   }
 
@@ -59,11 +61,19 @@ export class Oracle {
 
   beforeStop(host: HostState): void {
     const { data, process } = host.member;
-    if (data === null || process === null) return;
+    // No client has ever been let in to what is in quarantine.
+    if (data === null || process === null || isInQuarantine(process)) return;
     const leader = leaderOf(this.#state, data.clusterId);
+    const isReplaced = this.#isReplaced();
     if (leader === undefined) {
-      if (!this.#state.words.discarded.includes(data.clusterId))
+      if (!this.#state.words.discarded.includes(data.clusterId) && !isReplaced)
         this.#complain(`${host.name} was stopped while its cluster had no quorum`);
+      return;
+    }
+    if (isReplaced && data.clusterId !== this.#restored()?.clusterId) {
+      if (!this.#state.words.discarded.includes(data.clusterId))
+        this.#complain(`${host.name} was stopped for a restore while its cluster was alive, without words`);
+      if (!this.#backedUp.has(data.clusterId)) this.#complain(`${host.name} was stopped without a verified backup`);
       return;
     }
     const voters = votersOf(leader.data);
@@ -79,14 +89,46 @@ export class Oracle {
       this.#complain(`${host.name} is the second one stopped by us`);
   }
 
+  /** Restored data takes the place of other data: on words, when nothing serves any more, and the same everywhere. */
+  beforeInstall(host: HostState, prepared: { readonly bootstrapId: string; readonly data: DataDir }): void {
+    const { words, acknowledged } = this.#state;
+    if (!words.restores.includes(prepared.bootstrapId)) this.#complain(`${host.name} is restored without words`);
+    for (const clusterId of Object.keys(this.#state.rafts))
+      if (leaderOf(this.#state, clusterId) !== undefined)
+        this.#complain(`${host.name} is restored while cluster ${clusterId} serves`);
+    const keys = new Set(keysOf(prepared.data));
+    // What came after the backup is given up by the words.
+    this.#state.acknowledged = acknowledged.filter((key) => keys.has(key));
+  }
+
   beforeArchive(host: HostState): void {
     const { data } = host.member;
     if (data === null || this.#state.words.discarded.includes(data.clusterId)) return;
+    // A cluster whose place was taken and which comes back on hosts that were away.
+    if (this.#isReplaced() && this.#restored()?.clusterId !== data.clusterId) return;
+    if (this.#isReplaced() && leaderOf(this.#state, data.clusterId) === undefined) return;
     const leader = leaderOf(this.#state, data.clusterId);
     if (leader === undefined) this.#complain(`the data of ${host.name} was moved away while nobody served it`);
     else if (membersOf(leader.data).some((member) => member.id === data.memberId))
       this.#complain(`the data of ${host.name} was moved away while it is a member`);
     if (!this.#backedUp.has(data.clusterId)) this.#complain(`the data of ${host.name} was moved away without a backup`);
+  }
+
+  /** Every declared member has restored data lying ready, or in place. */
+  #isReplaced(): boolean {
+    const { restores } = this.#state.words;
+    return Object.values(this.#state.hosts).some(
+      ({ member }) =>
+        restores.includes(member.prepared?.bootstrapId ?? '') || restores.includes(member.latched?.bootstrapId ?? ''),
+    );
+  }
+
+  #restored(): { readonly clusterId: string } | undefined {
+    const { restores } = this.#state.words;
+    const newest = restores.at(-1);
+    const hosts = Object.values(this.#state.hosts);
+    const latched = hosts.find(({ member }) => member.latched?.bootstrapId === newest)?.member.latched;
+    return latched ?? undefined;
   }
 
   #isRunning(clusterId: string, memberId: string): boolean {

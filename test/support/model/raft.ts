@@ -158,3 +158,8 @@ export function memberId(peerUrls: readonly string[], salt: string): string {
 export function clusterIdOf(memberIds: readonly string[]): string {
   return `c${digest(`cluster ${memberIds.toSorted().join()}`, 15)}`;
 }
+
+/** It runs where clients do not look for it. */
+export function isInQuarantine(process: ProcessState): boolean {
+  return process.flags['advertise-client-urls']?.endsWith(':7379') === true;
+}

@@ -1,4 +1,10 @@
-import type { LatchedIdentity, ProcessFacts, StartRequest } from '../../../src/agent/wire.ts';
+import type {
+  LatchedIdentity,
+  PreparedRestore,
+  PrepareRestoreRequest,
+  ProcessFacts,
+  StartRequest,
+} from '../../../src/agent/wire.ts';
 import type { Alarm, EtcdMember } from '../../../src/etcd/api.ts';
 import type { TrustDomain } from '../../../src/spec/cluster-spec.ts';
 import type { PaperAuthority, PaperLeaf } from './paper-certificates.ts';
@@ -18,7 +24,7 @@ export interface WorldState {
   /** Keys that etcd has acknowledged to a client and that nobody has given up since. */
   acknowledged: string[];
   /** What the commits have said so far: ids of bootstraps, and the clusters whose data they give up. */
-  words: { bootstrapIds: string[]; discarded: string[] };
+  words: { bootstrapIds: string[]; discarded: string[]; restores: string[] };
   authorities: Record<string, PaperAuthority>;
   isKeystoreAway: boolean;
   leavesIssued: number;
@@ -60,6 +66,8 @@ export interface MemberState {
   restartAtMs: number | null;
   data: DataDir | null;
   archives: { readonly name: string; readonly data: DataDir }[];
+  staged: { readonly backup: string; readonly keys: readonly string[]; readonly sizeBytes: number } | null;
+  prepared: (PreparedRestore & { readonly request: PrepareRestoreRequest; readonly data: DataDir }) | null;
   process: ProcessState | null;
   tls: Record<TrustDomain, TlsState>;
 }
@@ -73,6 +81,8 @@ export interface TlsState {
 export interface DataDir {
   readonly clusterId: string;
   readonly memberId: string;
+  /** What a restore added to all revisions. */
+  readonly raisedBy?: number;
   log: Entry[];
 }
 
@@ -128,6 +138,8 @@ export function newMember(): MemberState {
     restartAtMs: null,
     data: null,
     archives: [],
+    staged: null,
+    prepared: null,
     process: null,
     tls: { peer: tls(), client: tls() },
   };
@@ -141,4 +153,8 @@ export function membersOf(data: DataDir): readonly EtcdMember[] {
 
 export function keysOf(data: DataDir): readonly string[] {
   return data.log.flatMap((entry) => (entry.type === 'put' ? [entry.key] : []));
+}
+
+export function revisionOf(data: DataDir): number {
+  return keysOf(data).length + 1 + (data.raisedBy ?? 0);
 }

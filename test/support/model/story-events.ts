@@ -1,5 +1,6 @@
 import type { ClusterRecord } from '../../../src/backup/store.ts';
 import { converge } from './converge.ts';
+import { takeModelBackup } from './model-backup.ts';
 import { modelSpec, type ShortSpec } from './model-spec.ts';
 import { digest } from './paper-certificates.ts';
 import type { HostState } from './state.ts';
@@ -61,6 +62,29 @@ const worldEvents: Readonly<Record<string, (world: ModelWorld) => void>> = {
   'store-full': (world) => {
     world.store.faults.freeBytes = 0;
   },
+  /** One byte of the newest archive is another one. */
+  'backup-altered': (world) => {
+    const bytes = Uint8Array.from(world.store.objects.get(newestArchive(world)) ?? []);
+    const place = Math.trunc(bytes.length / 2);
+    bytes[place] = (bytes[place] ?? 0) ^ 1;
+    world.store.objects.set(newestArchive(world), bytes);
+  },
+  'backup-truncated': (world) => {
+    const bytes = world.store.objects.get(newestArchive(world)) ?? new Uint8Array();
+    world.store.objects.set(newestArchive(world), bytes.subarray(0, bytes.length - 10));
+  },
+  'backup-without-meta': (world) => {
+    world.store.objects.delete(newestArchive(world).replace('etcd.backup.gz', '_etcd_backup.meta'));
+  },
+  /** As another program would have written it. */
+  'backup-without-proof': (world) => {
+    world.store.objects.delete(newestArchive(world).replace('etcd.backup.gz', '_quorate.json'));
+  },
+  'backup-of-newer-etcd': (world) => {
+    const key = newestArchive(world).replace('etcd.backup.gz', '_etcd_backup.meta');
+    const meta = JSON.parse(Buffer.from(world.store.objects.get(key) ?? '{}').toString()) as object;
+    world.store.objects.set(key, Buffer.from(JSON.stringify({ ...meta, etcdVersion: '3.7.1' })));
+  },
   'store-empty': (world) => world.store.objects.clear(),
   'record-lost': (world) => {
     world.store.objects.delete('control/quorate.json');
@@ -110,9 +134,17 @@ export async function happen(event: string, world: ModelWorld, context: EventCon
   if (worldEvents[verb] !== undefined) worldEvents[verb](world);
   else if (verb === 'wait') world.advanceTo(world.nowMs + durationMs(rest[0] ?? ''));
   else if (verb === 'write') world.put(Number(rest[0]));
+  else if (verb === 'backup') await takeModelBackup(world, specOf(context), context.stateDir);
   else if (verb === 'converge') await converge(world, specOf(context), context);
   else if (event.startsWith('dies before ')) await dieBefore(event.slice('dies before '.length), world, context);
   else throw new Error(`no such event: ${event}`);
+}
+
+function newestArchive(world: ModelWorld): string {
+  const archives = [...world.store.objects.keys()].filter((key) => key.endsWith('/etcd.backup.gz')).toSorted();
+  const newest = archives.at(-1);
+  if (newest === undefined) throw new Error('the store holds no backup');
+  return newest;
 }
 
 /** The controller works on the commit in force and dies just before its first call of that name. */

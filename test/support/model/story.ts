@@ -39,7 +39,7 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
     let formedId = '';
     for (const event of story.given) {
       if (typeof event === 'string') await happen(event, world, { spec, stateDir });
-      else if ('commit' in event) spec = resolve(event.commit, formedId || startedId(world));
+      else if ('commit' in event) spec = resolve(event.commit, world, formedId || startedId(world));
       else {
         spec = event.form;
         const formed = await converge(world, modelSpec({ bootstrap: 'first', ...event.form }), { stateDir });
@@ -48,7 +48,7 @@ export async function tell(story: Pick<Story, 'given' | 'commit'>, folder: strin
         formedId = world.serving()?.clusterId ?? '';
       }
     }
-    const commit = resolve(story.commit, formedId || startedId(world));
+    const commit = resolve(story.commit, world, formedId || startedId(world));
     const made = await planOf(world, commit, stateDir);
     const end = await converge(world, modelSpec(commit), { stateDir });
     return { plan: planText(made), end: endText(world, end), violations: world.state.violations };
@@ -63,11 +63,24 @@ function startedId(world: ModelWorld): string {
   return latched[0]?.clusterId ?? '';
 }
 
-/** In a file, `CLUSTER` stands for the id of the cluster that the story began with. */
-function resolve(short: ShortSpec, formedId: string): ShortSpec {
+/** In a file, `CLUSTER` stands for the id of the cluster that the story began with, and `BACKUP` for its first backup. */
+function resolve(short: ShortSpec, world: ModelWorld, formedId: string): ShortSpec {
   const { bootstrap } = short;
-  if (typeof bootstrap !== 'object' || bootstrap.discardData !== 'CLUSTER') return short;
-  return { ...short, bootstrap: { ...bootstrap, discardData: formedId } };
+  if (typeof bootstrap !== 'object') return short;
+  const { backup, discardData } = bootstrap;
+  return {
+    ...short,
+    bootstrap: {
+      ...bootstrap,
+      ...(backup === 'BACKUP' ? { backup: firstBackup(world) } : {}),
+      ...(discardData === 'CLUSTER' ? { discardData: formedId } : {}),
+    },
+  };
+}
+
+function firstBackup(world: ModelWorld): string {
+  const archives = [...world.store.objects.keys()].filter((key) => key.endsWith('/etcd.backup.gz')).toSorted();
+  return archives[0]?.split('/', 1)[0] ?? 'none';
 }
 
 /** The plan for a commit at this moment; nothing is changed. */

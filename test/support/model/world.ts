@@ -2,7 +2,7 @@ import type { ClusterSpec } from '../../../src/spec/cluster-spec.ts';
 import { createMemoryStore, type MemoryStore } from '../memory-store.ts';
 import { die, powerOff, powerOn, settleHost } from './host-process.ts';
 import { checkServing } from './oracle.ts';
-import { connectedMs, leaderOf, propose, raftOf, settleRafts } from './raft.ts';
+import { connectedMs, isInQuarantine, leaderOf, propose, raftOf, settleRafts } from './raft.ts';
 import { type HostState, keysOf, newHost, newMember, type WorldState } from './state.ts';
 
 const startMs = Date.parse('2026-11-20T12:00:00Z');
@@ -28,7 +28,7 @@ export class ModelWorld {
         rafts: {},
         alarms: [],
         acknowledged: [],
-        words: { bootstrapIds: [], discarded: [] },
+        words: { bootstrapIds: [], discarded: [], restores: [] },
         authorities: {},
         isKeystoreAway: false,
         leavesIssued: 0,
@@ -58,10 +58,11 @@ export class ModelWorld {
 
   /** What a commit says in words is allowed from now on. */
   declare(spec: ClusterSpec): void {
-    const { bootstrapIds, discarded } = this.state.words;
+    const { bootstrapIds, discarded, restores } = this.state.words;
     const { bootstrap } = spec;
     if (bootstrap === undefined) return;
     if (!bootstrapIds.includes(bootstrap.id)) bootstrapIds.push(bootstrap.id);
+    if (bootstrap.from !== 'empty' && !restores.includes(bootstrap.id)) restores.push(bootstrap.id);
     if (bootstrap.discardData !== undefined) discarded.push(bootstrap.discardData);
   }
 
@@ -79,7 +80,8 @@ export class ModelWorld {
     for (let written = 0; written < count; written++) {
       const clusterId = this.serving()?.clusterId;
       const leader = clusterId === undefined ? undefined : leaderOf(this.state, clusterId);
-      if (leader === undefined) return;
+      // Clients do not know the port of a quarantine.
+      if (leader === undefined || isInQuarantine(leader.process)) return;
       const key = `key-${this.state.nowMs}-${keysOf(leader.data).length}`;
       propose(this.state, leader, { type: 'put', key });
       this.state.acknowledged.push(key);

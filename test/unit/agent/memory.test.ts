@@ -129,7 +129,7 @@ describe('roles', () => {
 
   it('say who may do what', () => {
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
-    expect(methods.filter((method) => mayDo('controller', method))).toEqual(['GET', 'HEAD', 'POST']);
+    expect(methods.filter((method) => mayDo('controller', method))).toEqual(['GET', 'HEAD', 'POST', 'PUT']);
     expect(methods.filter((method) => mayDo('operator', method))).toEqual(['GET', 'HEAD']);
     expect(methods.filter((method) => mayDo(undefined, method))).toEqual([]);
   });

@@ -13,7 +13,8 @@ export interface GuardCase {
   readonly from?: 'nothing' | 'single';
   readonly change: Change;
   readonly step: Step | ((live: LiveState) => Step);
-  readonly spec?: Partial<ShortSpec>;
+  /** A function where the words name the cluster that runs. */
+  readonly spec?: Partial<ShortSpec> | ((live: LiveState) => Partial<ShortSpec>);
   /** Left out: a verified backup of the running cluster was taken in this run. */
   readonly backup?: GuardInput['backup'];
   /** Left out: newer than any that an agent has seen. */
@@ -44,10 +45,15 @@ export const operation = {
   commit: 'c0ffee0',
   startedAtMs: 1,
 };
-const backup = {
+export const backup = {
   name: '2026-11-20T12:00:00Z-000000',
   takenAtMs: 1,
   etcdVersion: '3.5.33',
   memberCount: 3,
 };
 export const hasBackup: Change = (live) => ({ ...live, backups: known([backup]) });
+/** Several changes, one after the other. */
+export const all =
+  (...changes: readonly Change[]): Change =>
+  (live) =>
+    changes.reduce((changed, change) => change(changed), live);

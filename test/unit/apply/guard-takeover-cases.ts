@@ -1,5 +1,5 @@
 import { actions } from '../../../src/plan/plan.ts';
-import { bootstrap, type GuardCase, operation, step } from './guard-case.ts';
+import { all, bootstrap, type GuardCase, operation, step } from './guard-case.ts';
 import { type Change, claimed, latched, recorded, withData } from './live-changes.ts';
 
 const minuteMs = 60_000;
@@ -16,10 +16,6 @@ const begun =
 /** The member of a host has run, and its data is there. */
 const started = (...names: readonly string[]): readonly Change[] =>
   names.flatMap((name) => [withData(name, own), latched(name, own, 'first')]);
-const all =
-  (...changes: readonly Change[]): Change =>
-  (live) =>
-    changes.reduce((changed, change) => change(changed), live);
 
 const resume = { from: 'nothing', step: bootstrap, backup: null } as const;
 

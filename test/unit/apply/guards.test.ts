@@ -11,6 +11,8 @@ import { converge, makeStateDir } from '../../support/model/converge.ts';
 import { modelSpec, type ShortSpec } from '../../support/model/model-spec.ts';
 import { ModelWorld } from '../../support/model/world.ts';
 import { memberCases } from './guard-member-cases.ts';
+import { releaseCases } from './guard-release-cases.ts';
+import { restoreCases } from './guard-restore-cases.ts';
 import { takeoverCases } from './guard-takeover-cases.ts';
 import { wordCases } from './guard-word-cases.ts';
 
@@ -18,7 +20,7 @@ import { wordCases } from './guard-word-cases.ts';
 const running: ShortSpec = { members: 3, hosts: 'a b c d e' };
 let stateDir: string;
 const states: Partial<Record<'three' | 'single' | 'nothing', LiveState>> = {};
-const cases = [...memberCases, ...wordCases, ...takeoverCases];
+const cases = [...memberCases, ...wordCases, ...takeoverCases, ...restoreCases, ...releaseCases];
 
 beforeAll(async () => {
   stateDir = await makeStateDir();
@@ -60,7 +62,7 @@ describe('the guards', () => {
     expect(
       verdict({
         step: made,
-        spec: modelSpec({ ...running, ...each.spec }),
+        spec: modelSpec({ ...running, ...(typeof each.spec === 'function' ? each.spec(live) : each.spec) }),
         live,
         backup: taken,
         epoch: each.epoch ?? 1_000_000,
@@ -69,7 +71,7 @@ describe('the guards', () => {
   });
 
   it('have a test for every refusal', () => {
-    const source = ['guards.ts', 'guard-bootstrap.ts', 'guard-input.ts']
+    const source = ['guards.ts', 'guard-bootstrap.ts', 'guard-restore.ts', 'guard-input.ts']
       .map((file) => readFileSync(new URL(`../../../src/apply/${file}`, import.meta.url), 'utf8'))
       .join('\n');
     const codes = new Set([...source.matchAll(/refuse\(\s*input,\s*'([a-z-]+)'/g)].map((match) => match[1]));

@@ -20,6 +20,9 @@ const onHost =
 export const sick = (host: string): Change => onMember(host, (member) => ({ ...member, health: unknown('no answer') }));
 export const learner = (host: string): Change => onMember(host, (member) => ({ ...member, isLearner: true }));
 export const silent = (name: string): Change => onHost(name, (host) => ({ ...host, facts: unknown('no answer') }));
+/** It has left the spec, and its agent does not answer. */
+export const departed = (name: string): Change =>
+  onHost(name, (host) => ({ ...host, declared: false, facts: unknown('no answer') }));
 export const withData = (name: string, clusterId: string | undefined, ownId = 'abab'): Change =>
   onHost(name, (host) => {
     if (!host.facts.known) return host;

@@ -21,14 +21,19 @@ const folders = {
 
   // What the world is made of.
   tls: ['base', 'type spec'],
-  etcd: ['base', 'type spec', 'spec/cluster-spec', 'type tls'],
-  backup: ['base'],
+  etcd: ['base', 'type spec', 'spec/cluster-spec', 'tls'],
+  // A drill restores a backup into an etcd of its own, in a folder that outlives nobody.
+  backup: ['base', 'type spec', 'type etcd', 'etcd/releases', 'etcd/scratch', 'coordination/work-folder'],
   coordination: ['base'],
   agent: [
     'base',
     'type spec',
     'etcd/binaries',
     'tls',
+    // A restore: etcd's own tool, and what the bytes of a snapshot are checked by. Stores it knows nothing of.
+    'etcd/snapshot-tool',
+    'backup/snapshot-check',
+    'backup/stall-guard',
     // Its own file is read like every file that people write.
     'spec/config-file',
     'spec/listen-address',
@@ -79,7 +84,7 @@ const rules: LayeringRules = {
     'simple-git': ['source', 'cli'],
     chokidar: ['source'],
     // Processes.
-    'node:child_process': ['agent', 'etcd/binaries', 'coordination/file-lock', ...makers], // the lock is flock(1)'s
+    'node:child_process': ['agent', 'etcd/binaries', 'etcd/scratch', 'coordination/file-lock', ...makers], // the lock is flock(1)'s
     'node:worker_threads': makers,
     'node:cluster': [],
     // Network.
@@ -93,9 +98,12 @@ const rules: LayeringRules = {
     fastify: ['agent', 'controller'],
     etcd3: ['etcd'],
     '@grpc/grpc-js': ['etcd'],
+    '@aws-sdk/client-s3': ['backup'],
+    '@aws-sdk/lib-storage': ['backup'],
     // Time.
     'node:timers': ['base'],
     'node:timers/promises': ['base'],
+    croner: ['base/schedule', 'spec'],
     // Certificates.
     '@peculiar/x509': ['tls'],
     'reflect-metadata': ['tls'],

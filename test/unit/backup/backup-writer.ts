@@ -47,6 +47,7 @@ async function* source(mebibytes: number): AsyncGenerator<Uint8Array> {
 
 const hangingAtMeta: ObjectStore = {
   url: store.url,
+  removeUnfinishedUploads: (beforeMs) => store.removeUnfinishedUploads(beforeMs),
   list: (prefix) => store.list(prefix),
   read: (key) => store.read(key),
   open: (key) => store.open(key),

@@ -1,8 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { markClusterCreated, readRecord, writeRecord } from '../../../src/backup/record.ts';
+import type { RecordedRestore } from '../../../src/backup/store.ts';
 import { createMemoryStore } from '../../support/memory-store.ts';
 import { emptyRecord, fullRecord } from './records.ts';
 import { errorOf } from './streams.ts';
+
+const restore: RecordedRestore = {
+  type: 'restore',
+  bootstrapId: 'again',
+  token: 'orders-again-a1b2c3d4e5f6',
+  initialCluster: 'a=https://10.0.0.11:2380',
+  hosts: ['a'],
+  backup: '2026-11-20T12:00:01Z-000000',
+  version: '3.5.33',
+  bumpRevision: 1_000_000,
+  replaces: 'cdf818194e3a8c32',
+  commit: 'a1b2c3d4e5f60718293a4b5c6d7e8f9001122334',
+  startedAtMs: 1_795_219_460_000,
+};
 
 describe('the record', () => {
   it('is null only when the store holds none', async () => {
@@ -33,11 +48,28 @@ describe('the record', () => {
     ['with an id that is none', JSON.stringify({ ...fullRecord, clusterId: 'XYZ' })],
     ['of a later format', JSON.stringify({ ...fullRecord, formatVersion: '2.0' })],
     ['with a field that would be lost', JSON.stringify({ ...fullRecord, later: 1 })],
-    ['with an operation that is not known', JSON.stringify({ ...fullRecord, operation: { type: 'restore' } })],
+    ['with an operation that is not known', JSON.stringify({ ...fullRecord, operation: { ...restore, type: 'move' } })],
+    [
+      'with a restore that lacks a field',
+      JSON.stringify({ ...fullRecord, operation: { ...restore, token: undefined } }),
+    ],
+    ['with a restore that says more', JSON.stringify({ ...fullRecord, operation: { ...restore, discardData: null } })],
+    ['with revisions that are lowered', JSON.stringify({ ...fullRecord, operation: { ...restore, bumpRevision: -1 } })],
+    ['with replaced clusters that are none', JSON.stringify({ ...fullRecord, replaced: 'c0c0' })],
   ])('is never "none" when it is damaged: %s', async (_what, content) => {
     const store = createMemoryStore();
     await store.write('control/quorate.json', content);
     expect((await errorOf(readRecord(store, 'orders'))).code).toBe('record-invalid');
+  });
+
+  it.each([
+    ['a restore', { ...fullRecord, clusterId: null, operation: restore }],
+    ['a restore where nobody remembers a cluster', { ...fullRecord, operation: { ...restore, replaces: null } }],
+    ['clusters that were replaced', { ...fullRecord, operation: null, replaced: ['c0c0', 'f0f0'] }],
+  ])('keeps %s', async (_what, record) => {
+    const store = createMemoryStore();
+    await writeRecord(store, record, null);
+    expect((await readRecord(store, 'orders'))?.record).toEqual(record);
   });
 
   it('of another cluster is refused', async () => {

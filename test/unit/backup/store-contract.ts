@@ -25,7 +25,15 @@ export function describeStoreContract(name: string, open: () => Promise<OpenedSt
       expect(await store.read('control/quorate.json')).toBeUndefined();
       expect((await errorOf(store.open('a/b'))).code).toBe('object-not-found');
       await store.delete('a/b');
+      expect(await store.removeUnfinishedUploads(Date.now() + 86_400_000)).toBe(0);
       expect(await store.list('')).toEqual([]);
+    });
+
+    it('takes nothing that is finished for an unfinished upload', async () => {
+      await store.write('a', 'b');
+      await store.writeStream('x/y', streamOf(new Uint8Array(10)));
+      expect(await store.removeUnfinishedUploads(Date.now() + 86_400_000)).toBe(0);
+      expect((await store.list('')).map(({ key }) => key)).toEqual(['a', 'x/y']);
     });
 
     it('gives back what was written, with a tag that tells contents apart', async () => {

@@ -38,7 +38,7 @@ async function helpOf(list: readonly (readonly string[])[]): Promise<readonly st
 /** Names below `Commands:`, without `help`. */
 function commandsIn(text: string): readonly string[] {
   const list = text.split('\nCommands:\n')[1] ?? '';
-  return [...list.matchAll(/^ {2}([a-z]+)\b/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help');
+  return [...list.matchAll(/^ {2}([a-z-]+)\b/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help');
 }
 
 /** `--option <value>` or `--option`, as the help has them. */
@@ -58,9 +58,9 @@ const nestedHelp = await helpOf(nested);
 
 describe('docs/cli.md', () => {
   test('has a chapter for every command that main.ts makes, in the order of the help', () => {
-    const made = [...source.matchAll(/(?<![.\w])command\('([a-z]+)'/g)].map((match) => match[1] ?? '');
+    const made = [...source.matchAll(/(?<![.\w])command\('([a-z-]+)'/g)].map((match) => match[1] ?? '');
     expect(made.toSorted()).toEqual(commands.toSorted());
-    const chapters = [...page.matchAll(/^## quorate ([a-z]+)$/gm)].map((match) => match[1] ?? '');
+    const chapters = [...page.matchAll(/^## quorate ([a-z-]+)$/gm)].map((match) => match[1] ?? '');
     expect(chapters).toEqual(commands);
   });
 

@@ -23,7 +23,9 @@ function codesIn(text: string, pattern: RegExp): readonly string[] {
 const table = (heading: string): readonly string[] => firstCells(sectionOf(concepts, heading)).toSorted();
 
 const plannerCodes = codesIn(sourcesIn('plan'), /\bcode: '([a-z-]+)'/g);
-const guards = ['guards', 'guard-bootstrap', 'guard-input'].map((name) => sourceOf(`apply/${name}.ts`)).join('\n');
+const guards = ['guards', 'guard-bootstrap', 'guard-restore', 'guard-input']
+  .map((name) => sourceOf(`apply/${name}.ts`))
+  .join('\n');
 const guardCodes = codesIn(guards, /\brefuse\(\s*input,\s*'([a-z-]+)'/g);
 
 describe('the tables of docs/concepts.md', () => {

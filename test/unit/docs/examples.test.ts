@@ -46,6 +46,7 @@ function nothingThere(spec: ClusterSpec): LiveState {
           latched: null,
           certificates: { peer: null, client: null },
           epoch: 0,
+          restore: { staged: null, prepared: null },
         },
       }),
     }),

@@ -50,7 +50,7 @@ export function testSpec(version: string, etcd: Readonly<Record<string, string>>
       client: trust,
       leaf: { validityMs: dayMs, keyType: 'ecdsa-p256' },
     },
-    backup: { store: 'file:///nowhere' },
+    backup: { store: 'file:///nowhere', drill: 'never' },
     upgrade: { strategy: 'rolling', allowDowngrade: false },
     replace: { wipedDisk: 'automatic' },
     suspend: false,
@@ -166,13 +166,13 @@ export async function createTestCluster(
     pki,
     credentials,
     newHost: async (name) => {
-      const [client = 0, peer = 0, metrics = 0] = await freePorts(3);
+      const [client = 0, peer = 0, metrics = 0, quarantine = 0] = await freePorts(4);
       return {
         name,
         agent: 'https://127.0.0.1:1',
         address: '127.0.0.1',
         cordon: false,
-        ports: { client, peer, metrics },
+        ports: { client, peer, metrics, quarantine },
       };
     },
     startMember,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkFlags, electionTimeoutMs, memberFlags } from '../../../src/etcd/flags.ts';
+import { checkFlags, electionTimeoutMs, memberFlags, quarantinedFlags } from '../../../src/etcd/flags.ts';
 import type { HostSpec } from '../../../src/spec/cluster-spec.ts';
 import { testSpec } from './etcd-fixture.ts';
 import { containing } from './matchers.ts';
@@ -131,7 +131,7 @@ describe('memberFlags', () => {
     agent: 'https://10.0.0.11:7001',
     address,
     cordon: false,
-    ports: { client: 2379, peer: 2380, metrics: 2381 },
+    ports: { client: 2379, peer: 2380, metrics: 2381, quarantine: 7379 },
   });
 
   it('gives everything that the agent does not, by the names of the release', () => {
@@ -182,6 +182,21 @@ describe('memberFlags', () => {
       'listen-peer-urls': peers,
     });
   });
+
+  it.each(['10.0.0.11', '127.0.0.1', 'fd00::11', 'etcd-a.example.org'])(
+    'gives a member in quarantine at %s other client URLs, and nothing else',
+    (address) => {
+      const spec = testSpec('3.6.14', { 'heartbeat-interval': '50' });
+      const open = memberFlags(spec, host(address));
+      const closed = quarantinedFlags(spec, host(address));
+      const differing = Object.keys({ ...open, ...closed }).filter((flag) => open[flag] !== closed[flag]);
+      expect(differing).toEqual(['advertise-client-urls', 'listen-client-urls']);
+      for (const flag of differing) {
+        expect(closed[flag]).toBe(open[flag]?.replaceAll(':2379', ':7379'));
+        expect(closed[flag]).not.toContain(':2379');
+      }
+    },
+  );
 
   it('lets the spec have its own way with corruption checks, and with nothing that is owned', () => {
     const gates = {

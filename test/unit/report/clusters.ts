@@ -41,6 +41,7 @@ function host(name: string, leafDays: number): LiveHost {
     latched: null,
     certificates: { peer: leaf(nowMs + leafDays * dayMs), client: leaf(nowMs + 80 * dayMs) },
     epoch: 1,
+    restore: { staged: null, prepared: null },
   };
   const disk = { freeBytes: 1, totalBytes: 2, fsyncMs: 1 };
   const seen = known({ host: { nowMs, disk, binaries: [], agentVersion: '0.1.0' }, member: facts });
@@ -150,6 +151,7 @@ export function inputWith(fields: Partial<ClusterStatusInput> = {}): ClusterStat
     loop: { result: 'pass', atMs: nowMs - minuteMs, error: null },
     spec: spec(),
     live: live(),
+    backups: { coveredUntilMs: nowMs - 12 * minuteMs, checkedAtMs: undefined, lastDrill: undefined, damaged: [] },
     plan: planWith({}),
     lastRun: runRecord(),
     ...fields,

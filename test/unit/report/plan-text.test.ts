@@ -84,6 +84,13 @@ Refused: 1 reason. Nothing is changed.
     expect(summary({ ...members(2, 1), steps: stepsOf(restart('a')) })).toBe(
       'Plan: 1 to restart. Quorum is lost with 1 of 2.',
     );
+    const restore = { action: 'restore-cluster' as const, target: 'orders', reason: 'declared-restore' };
+    const release = { action: 'release' as const, target: 'orders', reason: 'restored' };
+    for (const risk of ['outage', 'destructive'] as const)
+      expect(summary({ steps: stepsOf({ ...restore, risk }, release) })).toBe(
+        'Plan: 1 to restore. There is an outage.',
+      );
+    expect(summary({ steps: stepsOf(release) })).toBe('Plan: 1 to release.');
     // A member that nobody sees may be down already.
     const blind = { code: 'agent-unreachable', summary: 'x', detail: 'y' };
     expect(summary({ ...members(3, 5), steps: stepsOf(...add), waits: [blind] })).toBe('Plan: 2 to add.');

@@ -15,7 +15,12 @@ function outcomes(node: unknown): readonly string[] {
     : [];
 }
 
-/** Every reason in the planner: `reason:` of a step, and arguments for parameters of that name. */
+/** A parameter without its default. */
+function bare(parameter: SyntaxNode): SyntaxNode {
+  return parameter.type === 'AssignmentPattern' ? (parameter['left'] as SyntaxNode) : parameter;
+}
+
+/** Every reason in the planner: `reason:` of a step, and arguments for parameters of that name with their defaults. */
 function plannedReasons(): ReadonlySet<string> {
   const programs = readdirSync(folder)
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.generated.ts'))
@@ -25,8 +30,11 @@ function plannedReasons(): ReadonlySet<string> {
   const each = (visit: (node: SyntaxNode) => void): void => programs.forEach((program) => walk(program, visit));
   each((node) => {
     if (node.type !== 'FunctionDeclaration') return;
-    const index = nodesOf(node['params']).findIndex((parameter) => nameOf(parameter) === 'reason');
-    if (index !== -1) places.set(nameOf(node['id']) ?? '', index);
+    const parameters = nodesOf(node['params']);
+    const index = parameters.findIndex((parameter) => nameOf(bare(parameter)) === 'reason');
+    if (index === -1) return;
+    places.set(nameOf(node['id']) ?? '', index);
+    for (const text of outcomes(parameters[index]?.['right'])) found.add(text);
   });
   each((node) => {
     if (node.type === 'Property' && nameOf(node['key']) === 'reason')

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import type { RunEvent } from '../../../src/apply/executor.ts';
 import { renderRunEvent, renderRuns } from '../../../src/report/run-text.ts';
 import { nowMs, runRecord } from './clusters.ts';
 import { commit, stepsOf } from './plans.ts';
@@ -19,7 +18,7 @@ const result = {
 };
 const error = { code: 'step-not-seen', summary: 'was done, but\nnothing \u001b[31mis seen' };
 
-it.each<readonly [event: RunEvent, line: string]>([
+it.each<readonly [event: Parameters<typeof renderRunEvent>[0], line: string]>([
   [{ type: 'step-started', step, of: 5 }, '[2/5] add-learner d …\n'],
   [{ type: 'step-progress', step, of: 5, text: '10 of 20 MiB' }, '[2/5] add-learner d … 10 of 20 MiB\n'],
   [{ type: 'step-ended', step, of: 5, result }, '[2/5] add-learner d … done in 0.8 s\n'],

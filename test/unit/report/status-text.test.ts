@@ -18,7 +18,7 @@ orders  Converged
   commit        a1b2c3d4e5f6
   cluster id    cdf818194e3a8c32
   version       3.5.33
-  last backup   2026-11-20T15:48:00Z-000001, 12m ago, verified
+  last backup   2026-11-20T15:48:00Z-000001, 12m ago, 1 B in 1 B, verified
   certificates  peer of b ends in 30d, 5 others later
   last run      succeeded 9m 56s ago, took 4s, commit a1b2c3d4e5f6: 1 step done, done
 

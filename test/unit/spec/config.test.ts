@@ -43,6 +43,7 @@ describe('controller.yaml', () => {
       git: { url: join(folder, 'repo'), isLocal: true, ref: 'main', path: 'clusters', pollMs: 30_000 },
       state: join(folder, 'state'),
       identity: { ca: join(folder, 'pki/ca.crt'), cert: join(folder, 'pki/own.crt'), key: '/keys/own.key' },
+      binaries: { dirs: [], sources: ['release', 'debian', 'go'] },
       coordination: { type: 'local' },
       log: { level: 'info' },
       intervalMs: 30_000,
@@ -52,7 +53,8 @@ describe('controller.yaml', () => {
   test('everything written', async () => {
     const text = `git: { url: "ssh://git@git.example.com:2222/ops.git", ref: release/1, path: a/b, poll: 2m }
 state: /var/lib/quorate
-${identity}http: { listen: "[::1]:0" }
+${identity}binaries: { dirs: [etcd, /opt], sources: [], releaseUrl: "https://mirror.example.com/etcd/" }
+http: { listen: "[::1]:0" }
 coordination: { type: local }
 log: { level: debug }
 interval: 1h
@@ -66,6 +68,7 @@ interval: 1h
         pollMs: 120_000,
       },
       state: '/var/lib/quorate',
+      binaries: { dirs: [join(folder, 'etcd'), '/opt'], sources: [], releaseUrl: 'https://mirror.example.com/etcd' },
       http: { host: '::1', port: 0 },
       log: { level: 'debug' },
       intervalMs: 3_600_000,

@@ -8,7 +8,7 @@ test('a good spec becomes a typed one with every default filled in', () => {
   expect(broken).toEqual([]);
   expect(specs).toHaveLength(1);
   expect(specs[0]?.path).toBe('a.yaml');
-  const ports = { client: 2379, peer: 2380, metrics: 2381 };
+  const ports = { client: 2379, peer: 2380, metrics: 2381, quarantine: 7379 };
   const host = (name: string, last: number, zone: string) => ({
     name,
     agent: `https://10.0.0.${last}:7001`,
@@ -31,7 +31,7 @@ test('a good spec becomes a typed one with every default filled in', () => {
       client: { trust: ['client-1'], issue: 'client-1' },
       leaf: { validityMs: 30 * 86_400_000, keyType: 'ecdsa-p256' },
     },
-    backup: { store: 'file:///var/backups/etcd' },
+    backup: { store: 'file:///var/backups/etcd', drill: 'never' },
     upgrade: { strategy: 'rolling', allowDowngrade: false },
     replace: { wipedDisk: 'automatic' },
     suspend: false,
@@ -45,10 +45,39 @@ test('a host overrides some of the ports, and inherits the others', () => {
   );
   const hosts = load(text).specs[0]?.spec.hosts;
   expect(hosts?.map((host) => host.ports)).toEqual([
-    { client: 2379, peer: 12380, metrics: 2381 },
-    { client: 12379, peer: 12380, metrics: 2381 },
-    { client: 2379, peer: 12380, metrics: 2381 },
+    { client: 2379, peer: 12380, metrics: 2381, quarantine: 7379 },
+    { client: 12379, peer: 12380, metrics: 2381, quarantine: 17_379 },
+    { client: 2379, peer: 12380, metrics: 2381, quarantine: 7379 },
   ]);
+});
+
+test('the quarantine port is the client port and 5000, or less 5000 where there is no such port, unless it is written', () => {
+  const quarantines = (ports: string, own = ''): readonly (number | undefined)[] | undefined =>
+    load(changed('zone: z2 }', `zone: z2${own} }`).replace('  tls:\n', `  ports: ${ports}\n  tls:\n`))
+      .specs[0]?.spec.hosts.slice(0, 2)
+      .map((host) => host.ports.quarantine);
+  expect(quarantines('{}')).toEqual([7379, 7379]);
+  expect(quarantines('{ client: 60535 }')).toEqual([65_535, 65_535]);
+  expect(quarantines('{ client: 60536 }')).toEqual([55_536, 55_536]);
+  expect(quarantines('{ quarantine: 4000 }')).toEqual([4000, 4000]);
+  expect(quarantines('{ quarantine: 4000 }', ', ports: { client: 9000 }')).toEqual([4000, 4000]);
+  expect(quarantines('{ client: 3379 }', ', ports: { quarantine: 4001 }')).toEqual([8379, 4001]);
+});
+
+test('what the words, the schedule, the drill and the number of backups to keep say comes through', () => {
+  const text = changed('from: empty', 'from: { backup: latest }, discardData: c0c0').replace(
+    '    store',
+    '    every: 15m\n    keep: { last: 3 }\n    drill: daily\n    store',
+  );
+  expect(load(text).specs[0]?.spec).toMatchObject({
+    bootstrap: { id: 'first', from: { backup: 'latest' }, discardData: 'c0c0' },
+    backup: {
+      store: 'file:///var/backups/etcd',
+      every: { type: 'interval', everyMs: 900_000 },
+      keep: { last: 3, hourly: 48, daily: 14, weekly: 8 },
+      drill: 'daily',
+    },
+  });
 });
 
 /** One change each: what is exchanged, by what, the findings, and a part of the first one's detail. */
@@ -107,6 +136,25 @@ const refusals: readonly (readonly [from: string, to: string, findings: readonly
   ['zone: z2 }', 'zone: z2, ports: { peer: 2379 } }', ['port-conflict@9:96'], 'Port 2379 on 10.0.0.12'],
   ['  bootstrap', '  ports: { peer: 2379 }\n  bootstrap', ['port-conflict@11:18'], 'Port 2379'],
   ['zone: z2 }', 'zone: z2, ports: { peer: 7001 } }', ['port-conflict@9:96'], 'the port of its agent'],
+  [
+    'zone: z2 }',
+    'zone: z2, ports: { quarantine: 2379 } }',
+    ['port-conflict@9:102'],
+    'the client port of b of orders already',
+  ],
+  [
+    'zone: z2 }',
+    'zone: z2, ports: { peer: 7379 } }',
+    ['port-conflict@9:81'],
+    'Port 7379 on 10.0.0.12 would be the quarantine port of b of orders',
+  ],
+  ['zone: z2 }', 'zone: z2, ports: { client: 2001 } }', ['port-conflict@9:81'], 'is the port of its agent'],
+  [
+    '  bootstrap',
+    '  ports: { quarantine: 2381 }\n  bootstrap',
+    ['port-conflict@11:24'],
+    'the metrics port of a of orders already',
+  ],
   // The release and its flags.
   ['version: 3.5.33', 'version: 3.3.27', ['unsupported-version@5:12'], 'cannot add a member as a learner'],
   ['version: 3.5.33', 'version: 3.8.0', ['unsupported-version@5:12'], '3.4 to 3.7'],
@@ -125,7 +173,6 @@ const refusals: readonly (readonly [from: string, to: string, findings: readonly
     '"spare"',
   ],
   // What this release does not act on.
-  ['from: empty', 'from: { backup: latest }', ['not-supported-yet@11:35'], 'only from: empty'],
   ['  backup:', '  retire: 8e9e05c52164694d\n  backup:', ['not-supported-yet@20:3'], 'cannot be removed'],
   ['  backup:', '  windows: [sat]\n  backup:', ['not-supported-yet@20:3'], 'suspend: true'],
   ['  backup:', '  rotation: emergency\n  backup:', ['not-supported-yet@20:13'], 'emergency'],
@@ -141,13 +188,16 @@ const refusals: readonly (readonly [from: string, to: string, findings: readonly
     ['not-supported-yet@16:32'],
     'only managed',
   ],
-  ['file:///var/backups/etcd', 's3://backups/etcd', ['not-supported-yet@21:12'], 'only to a folder'],
-  ['file:///var/backups/etcd', 'file:///var/../etc', ['invalid-store@21:12'], 'without ".."'],
-  ['file:///var/backups/etcd', 'file:///var/b?x=1', ['invalid-store@21:12'], 'without a query'],
-  ['file:///var/backups/etcd', 'file:///./', ['invalid-store@21:12'], 'other than the root'],
-  ['    store', '    every: 15m\n    store', ['warning not-supported-yet@21:5'], 'not at an interval'],
-  ['    store', '    keep: { last: 3 }\n    store', ['warning not-supported-yet@21:5'], 'none is deleted'],
-  ['    store', '    drill: daily\n    store', ['warning not-supported-yet@21:12'], 'none is restored'],
+  // Backups.
+  ['file:///var/backups/etcd', 'file:///var/../etc', ['invalid-store@21:12'], '"." or ".."'],
+  ['file:///var/backups/etcd', 'file:///var/b?x=1', ['invalid-store@21:12'], 'takes no parameters'],
+  ['file:///var/backups/etcd', 'file:////', ['invalid-store@21:12'], 'names no folder'],
+  ['file:///var/backups/etcd', 's3://key:secret@backups/etcd', ['invalid-store@21:12'], 'never from Git'],
+  ['    store', '    every: 59s\n    store', ['invalid-schedule@21:12'], 'from 1m to 1y'],
+  ['    store', '    every: "99 * * * *"\n    store', ['invalid-schedule@21:12'], 'five fields'],
+  ['    store', '    every: 15\n    store', ['wrong-type@21:12'], '15'],
+  ['    store', '    drill: hourly\n    store', ['not-allowed@21:12'], 'daily'],
+  ['    store', '    keep: { last: 0 }\n    store', ['out-of-range@21:19'], '1'],
 ];
 
 describe('one change', () => {
@@ -163,6 +213,9 @@ describe('one change', () => {
 
   test.each([
     ['drill: never is what happens anyway', '    store', '    drill: never\n    store'],
+    ['a bucket', 'file:///var/backups/etcd', 's3://backups/etcd?region=eu-1'],
+    ['a schedule', '    store', '    every: "0 */6 * * *"\n    store'],
+    ['a restore by word', 'from: empty', 'from: { backup: "2026-11-20T12:00:01Z-000000" }'],
     ['a DNS name is an address', 'address: 10.0.0.12', 'address: etcd-b.example.com'],
     [
       'an IPv6 address',

@@ -83,7 +83,17 @@ test('a whole status satisfies the schema', () => {
           { host: null, id: '2', role: 'learner', healthy: false, version: null, dbSizeBytes: null, revision: null },
         ],
         conditions: [{ type: 'Ready', status: 'True', reason: 'Converged', message: 'm', sinceMs: 1 }],
-        lastBackup: { name: 'n', at: '2026-11-20T15:29:48Z', verified: true },
+        lastBackup: {
+          name: 'n',
+          at: '2026-11-20T15:29:48Z',
+          verified: true,
+          ageMs: 1,
+          sizeBytes: 1,
+          dbSizeBytes: 2,
+          revision: 3,
+          checkedAt: '2026-11-20T15:44:48Z',
+        },
+        lastDrill: { backup: 'n', at: '2026-11-20T16:29:48Z', outcome: 'impossible', problem: 'no room' },
         certificates: [{ host: 'a', domain: 'peer', fingerprint: 'f', issuer: 'i', notAfterMs: 1 }],
         lastRun: {
           id: 'r',
@@ -100,10 +110,12 @@ test('a whole status satisfies the schema', () => {
   };
   expect(isStatus(status)).toBe(true);
   const [cluster] = status.clusters;
-  expect(isStatus({ ...status, clusters: [{ ...cluster, lastBackup: null, lastRun: null }] })).toBe(true);
+  expect(isStatus({ ...status, clusters: [{ ...cluster, lastBackup: null, lastDrill: null, lastRun: null }] })).toBe(
+    true,
+  );
   expect(isStatus({ ...status, clusters: [{ ...cluster, phase: 'Fine' }] })).toBe(false);
   expect(
-    isStatus({ ...status, clusters: [{ ...cluster, lastBackup: { name: 'n', at: 'yesterday', verified: true } }] }),
+    isStatus({ ...status, clusters: [{ ...cluster, lastBackup: { ...cluster?.lastBackup, at: 'yesterday' } }] }),
   ).toBe(false);
 });
 

@@ -1,0 +1,56 @@
+import { keysOf } from '../backup/backup-name.ts';
+import { readProof } from '../backup/catalog.ts';
+import { guardStalls } from '../backup/stall-guard.ts';
+import { fanOut } from '../base/fan-out.ts';
+import { settleAll } from '../base/settle.ts';
+import { formatSize } from '../base/size.ts';
+import { agentOf, type StepContext } from './step-module.ts';
+
+const progressBytes = 64 * 1024 ** 2;
+const stallTimeoutMs = 120_000;
+
+/**
+ * Streams the archive of a backup from the store to several hosts at once; it is read once. Each host checks it
+ * against its proof and its own hash. Hosts never hold credentials of the store.
+ */
+export async function stageBackup(backup: string, hosts: readonly string[], context: StepContext): Promise<void> {
+  const { store, clock } = context.sight;
+  const proof = await readProof(store, backup);
+  const archive: AsyncIterable<Uint8Array> = await store.open(keysOf(backup).archive);
+  const source = guardStalls(archive, {
+    clock,
+    timeoutMs: stallTimeoutMs,
+    operation: `read backup ${backup}`,
+    signal: context.signal,
+  });
+  const branches = fanOut(told(source, backup, hosts, context), hosts.length);
+  const request = { backup, sha256: proof?.sha256 ?? null };
+  await settleAll(
+    branches.map(async (branch, index) => {
+      try {
+        await agentOf(context, hosts[index] ?? '').stageSnapshot(request, branch);
+      } finally {
+        // A host that did not even answer would hold up all the others.
+        branch.leave();
+      }
+    }),
+  );
+}
+
+async function* told(
+  source: AsyncIterable<Uint8Array>,
+  backup: string,
+  hosts: readonly string[],
+  context: StepContext,
+): AsyncGenerator<Uint8Array> {
+  let sentBytes = 0;
+  let toldBytes = 0;
+  for await (const chunk of source) {
+    sentBytes += chunk.byteLength;
+    if (sentBytes - toldBytes >= progressBytes) {
+      toldBytes = sentBytes;
+      context.progress(`${backup}: ${formatSize(sentBytes)} sent to ${hosts.join(', ')}`);
+    }
+    yield chunk;
+  }
+}

@@ -1,0 +1,280 @@
+import type { LiveState } from '../../../src/observe/live-state.ts';
+import { all, backup, type GuardCase } from './guard-case.ts';
+import {
+  clusterOf,
+  fresh,
+  givingUp,
+  listed,
+  lost,
+  remembered,
+  replacing,
+  restore,
+  words,
+} from './guard-restore-case.ts';
+import { departed, forgotten, latched, noBackups, noRecord, recorded, silent, withData } from './live-changes.ts';
+
+const beginning: readonly GuardCase[] = [
+  { ...fresh, code: 'allowed', what: 'a restore after total loss, by the words', change: remembered },
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore of the newest backup',
+    change: remembered,
+    spec: { bootstrap: { id: 'again', backup: 'latest' } },
+  },
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore where nobody remembers a cluster, only the backup is there',
+    change: listed,
+    step: restore(),
+  },
+  { ...fresh, code: 'store-unknown', what: 'a restore without the record', change: all(remembered, noRecord) },
+  {
+    ...fresh,
+    code: 'store-unknown',
+    what: 'a restore without the list of backups',
+    change: all(remembered, noBackups),
+  },
+  {
+    ...fresh,
+    code: 'host-not-declared',
+    what: 'a restore onto a host that is not in the spec',
+    change: remembered,
+    spec: { ...words, hosts: 'b c d e' },
+  },
+  {
+    ...fresh,
+    code: 'host-not-declared',
+    what: 'a restore onto a cordoned host',
+    change: remembered,
+    spec: { ...words, hosts: 'a b! c d e' },
+  },
+  {
+    ...fresh,
+    code: 'restore-not-declared',
+    what: 'a restore onto fewer hosts than there are to be members',
+    change: remembered,
+    step: replacing({ hosts: { a: {}, b: {} } }),
+  },
+  {
+    ...fresh,
+    code: 'restore-not-declared',
+    what: 'a restore onto no host',
+    change: remembered,
+    step: replacing({ hosts: {} }),
+  },
+  { ...fresh, code: 'restore-not-declared', what: 'a restore without words', change: remembered, spec: {} },
+  {
+    ...fresh,
+    code: 'restore-not-declared',
+    what: 'a restore under other words',
+    change: remembered,
+    spec: { bootstrap: { id: 'another', backup: backup.name } },
+  },
+  {
+    ...fresh,
+    code: 'restore-not-declared',
+    what: 'a restore where the words ask for an empty cluster',
+    change: remembered,
+    spec: { bootstrap: 'again' },
+  },
+  {
+    ...fresh,
+    code: 'restore-not-declared',
+    what: 'a restore of another backup than the words name',
+    change: remembered,
+    spec: { bootstrap: { id: 'again', backup: '2020-01-01T00:00:00Z-000000' } },
+  },
+  {
+    ...fresh,
+    code: 'bootstrap-id-used',
+    what: 'a second restore with the same id',
+    change: all(remembered, recorded({ bootstrapIds: ['first', 'again'] })),
+  },
+  {
+    ...fresh,
+    code: 'backup-not-found',
+    what: 'a restore of a backup that is gone from the store',
+    change: recorded({ clusterId: lost, bootstrapIds: ['first'] }),
+  },
+  {
+    ...fresh,
+    code: 'backup-not-found',
+    what: 'a restore of a backup that the store does not list, by words that leave the choice',
+    change: remembered,
+    step: replacing({ backup: '2020-01-01T00:00:00Z-000000' }),
+    spec: { bootstrap: { id: 'again', backup: 'latest' } },
+  },
+  {
+    ...fresh,
+    code: 'agent-unreachable',
+    what: 'a restore while a spare does not answer',
+    change: all(remembered, silent('e')),
+  },
+];
+
+/** Whose data is moved away, and whose may never be. */
+const places: readonly GuardCase[] = [
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore over the one data dir that is left of a lost cluster',
+    change: all(remembered, withData('a', lost), latched('a', lost)),
+  },
+  {
+    ...fresh,
+    code: 'hosts-not-empty',
+    what: 'a restore over foreign data',
+    change: all(remembered, withData('b', 'abab')),
+    spec: givingUp(lost),
+  },
+  {
+    ...fresh,
+    code: 'hosts-not-empty',
+    what: 'a restore beside foreign data on a spare',
+    change: all(remembered, withData('e', 'abab')),
+    spec: givingUp(lost),
+  },
+  {
+    ...fresh,
+    code: 'hosts-not-empty',
+    what: 'a restore over unreadable data',
+    change: all(remembered, withData('b', undefined)),
+    spec: givingUp(lost),
+  },
+  {
+    ...fresh,
+    code: 'hosts-not-empty',
+    what: 'a restore over unreadable data where nobody remembers a cluster',
+    change: all(listed, withData('b', undefined)),
+    step: restore(),
+  },
+  {
+    ...fresh,
+    code: 'hosts-not-empty',
+    what: 'a restore that is to take the place of another cluster than the data is of',
+    change: all(remembered, withData('b', lost)),
+    step: restore({ replaces: 'abab' }),
+    spec: givingUp('abab'),
+  },
+  {
+    ...fresh,
+    code: 'discard-not-confirmed',
+    what: 'a restore over a quorum of data dirs, without its name',
+    change: all(remembered, withData('a', lost), withData('b', lost)),
+  },
+  {
+    ...fresh,
+    code: 'discard-not-confirmed',
+    what: 'a restore over a quorum of data dirs, by the name of another cluster',
+    change: all(remembered, withData('a', lost), withData('b', lost)),
+    spec: givingUp('abab'),
+  },
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore over a quorum of data dirs, by name',
+    change: all(remembered, withData('a', lost), withData('b', lost)),
+    spec: givingUp(lost),
+  },
+  {
+    ...fresh,
+    code: 'discard-not-confirmed',
+    what: 'a restore while hosts that left the spec are silent and could be a quorum',
+    change: all(remembered, departed('a'), departed('b')),
+    step: replacing({ hosts: { c: {}, d: {}, e: {} } }),
+    spec: { ...words, hosts: 'c d e' },
+  },
+  {
+    ...fresh,
+    code: 'discard-not-confirmed',
+    what: 'a restore while a silent host that left the spec and a data dir could be a quorum',
+    change: all(remembered, departed('a'), withData('c', lost)),
+    step: replacing({ hosts: { c: {}, d: {}, e: {} } }),
+    spec: { ...words, hosts: 'b c d e' },
+  },
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore while one silent host that left the spec is no quorum',
+    change: all(remembered, departed('a')),
+    step: replacing({ hosts: { c: {}, d: {}, e: {} } }),
+    spec: { ...words, hosts: 'b c d e' },
+  },
+  {
+    ...fresh,
+    code: 'allowed',
+    what: 'a restore while silent hosts that left the spec are given up by name',
+    change: all(remembered, departed('a'), departed('b')),
+    step: replacing({ hosts: { c: {}, d: {}, e: {} } }),
+    spec: { ...givingUp(lost), hosts: 'c d e' },
+  },
+];
+
+const byName = (live: LiveState) => givingUp(clusterOf(live));
+
+const overLive: readonly GuardCase[] = [
+  {
+    code: 'allowed',
+    what: 'a restore over a live cluster, by name and after a backup',
+    change: listed,
+    step: replacing(),
+    spec: byName,
+  },
+  {
+    code: 'discard-not-confirmed',
+    what: 'a restore over a live cluster without its name',
+    change: listed,
+    step: replacing(),
+    spec: words,
+  },
+  {
+    code: 'discard-not-confirmed',
+    what: 'a restore over a live cluster by the name of another one',
+    change: listed,
+    step: replacing(),
+    spec: givingUp('abab'),
+  },
+  {
+    code: 'backup-missing',
+    what: 'a restore over a live cluster without a backup of it in this run',
+    change: listed,
+    step: replacing(),
+    spec: byName,
+    backup: null,
+  },
+  {
+    code: 'backup-missing',
+    what: 'a restore over a live cluster with a backup of another one in this run',
+    change: listed,
+    step: replacing(),
+    spec: byName,
+    backup: { name: 'taken-now', clusterId: 'abab' },
+  },
+  {
+    code: 'discard-not-confirmed',
+    what: 'a restore over a live single member without its name',
+    from: 'single',
+    change: listed,
+    step: replacing({ hosts: { a: {} } }),
+    spec: { ...words, members: 1 },
+  },
+  {
+    code: 'cluster-id-mismatch',
+    what: 'a restore in the place of a cluster, while another one answers',
+    change: all(listed, forgotten('a'), forgotten('b'), forgotten('c')),
+    step: restore({ replaces: 'abab' }),
+    spec: givingUp('abab'),
+  },
+  {
+    code: 'cluster-id-mismatch',
+    what: 'a restore in the place of none, while a cluster answers',
+    change: all(listed, forgotten('a'), forgotten('b'), forgotten('c')),
+    step: restore(),
+    spec: words,
+  },
+];
+
+/** A restore over whatever is there. */
+export const restoreCases: readonly GuardCase[] = [...beginning, ...places, ...overLive];

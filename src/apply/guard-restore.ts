@@ -101,6 +101,19 @@ function guardReplaced(input: GuardInput, isConfirmed: boolean): void {
         !host.declared,
   );
   const places = record?.members ?? holders.length;
+  const running = live.hosts.filter(
+    (host) =>
+      host.facts.known &&
+      host.facts.value.member.process.state === 'running' &&
+      replaces !== undefined &&
+      host.facts.value.member.data.clusterId === replaces,
+  );
+  if (running.length > 0 && running.length >= Math.trunc((record?.members ?? running.length) / 2) + 1)
+    return refuse(
+      input,
+      'no-quorum',
+      `${running.length} members of ${replaces} run, and none answers (${live.etcd.reason})`,
+    );
   if (!isConfirmed && holders.length > 0 && holders.length >= Math.trunc(places / 2) + 1)
     refuse(
       input,

@@ -16,7 +16,7 @@ const stallTimeoutMs = 120_000;
 export async function stageBackup(backup: string, hosts: readonly string[], context: StepContext): Promise<void> {
   const { store, clock } = context.sight;
   const proof = await readProof(store, backup);
-  const archive: AsyncIterable<Uint8Array> = await store.open(keysOf(backup).archive);
+  const archive = await store.open(keysOf(backup).archive);
   const source = guardStalls(archive, {
     clock,
     timeoutMs: stallTimeoutMs,
@@ -25,16 +25,21 @@ export async function stageBackup(backup: string, hosts: readonly string[], cont
   });
   const branches = fanOut(told(source, backup, hosts, context), hosts.length);
   const request = { backup, sha256: proof?.sha256 ?? null };
-  await settleAll(
-    branches.map(async (branch, index) => {
-      try {
-        await agentOf(context, hosts[index] ?? '').stageSnapshot(request, branch);
-      } finally {
-        // A host that did not even answer would hold up all the others.
-        branch.leave();
-      }
-    }),
-  );
+  try {
+    await settleAll(
+      branches.map(async (branch, index) => {
+        try {
+          await agentOf(context, hosts[index] ?? '').stageSnapshot(request, branch);
+        } finally {
+          // A host that did not even answer would hold up all the others.
+          branch.leave();
+        }
+      }),
+    );
+  } finally {
+    // When no host read anything, nobody else closes it.
+    archive.destroy();
+  }
 }
 
 async function* told(

@@ -17,13 +17,7 @@ import { freshId, isUsed, type Witnessed, witnessedCluster } from './witness.ts'
  * witness (hosts, agents' memory, record, backups) says that there never was one.
  */
 export function planBootstrap(view: View, etcdReason: string, draft: Draft): void {
-  // Expired leaves may be all that keeps the members apart; they are written before anything is started.
-  planCertificates(view, draft);
-  // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
-  const known = witnessedCluster(view)?.clusterId;
-  for (const host of view.hosts)
-    if (host.facts?.member.data.clusterId === known && known !== undefined && mayStart(view, host))
-      startStopped(view, draft, host);
+  planComeback(view, draft);
   if (draft.steps.length > 0) return;
   if (seesNotAll(view, draft)) return;
   const operation = view.record?.operation;
@@ -38,6 +32,17 @@ export function planBootstrap(view: View, etcdReason: string, draft: Draft): voi
     withData(view, etcdReason, witnessed, draft);
   else if (witnessed !== undefined) withoutData(view, witnessed, draft);
   else create(view, draft);
+}
+
+/** Certificates that have run out, and stopped members that have their data: right whatever comes after. */
+export function planComeback(view: View, draft: Draft): void {
+  // Expired leaves may be all that keeps the members apart; they are written before anything is started.
+  planCertificates(view, draft);
+  // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
+  const known = witnessedCluster(view)?.clusterId;
+  for (const host of view.hosts)
+    if (host.facts?.member.data.clusterId === known && known !== undefined && mayStart(view, host))
+      startStopped(view, draft, host);
 }
 
 /**
@@ -163,7 +168,8 @@ function refuseLost(view: View, witnessed: Witnessed, draft: Draft, seen: string
 
 function create(view: View, draft: Draft): void {
   const { spec } = view;
-  if (spec.bootstrap === undefined) {
+  // A restore has a planner of its own; whatever brought its words here, nothing empty is made of them.
+  if (spec.bootstrap === undefined || spec.bootstrap.from !== 'empty') {
     draft.refuse({
       code: 'bootstrap-not-declared',
       summary: 'There is no such cluster, and the spec does not say that it is to be created.',

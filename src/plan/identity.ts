@@ -4,6 +4,7 @@ import type { ClusterView } from './view.ts';
 /** Is this the cluster that we know? A live cluster under another id is nobody's to repair blindly. */
 export function planIdentity(view: ClusterView, draft: Draft): 'continue' | 'stop' {
   const { cluster, record, spec } = view;
+  const before = draft.refusals.length;
   if (record?.clusterId !== undefined && record.clusterId !== null && record.clusterId !== cluster.clusterId) {
     draft.refuse({
       code: 'cluster-id-mismatch',
@@ -37,7 +38,7 @@ export function planIdentity(view: ClusterView, draft: Draft): 'continue' | 'sto
         'Compare `etcdctl endpoint hashkv --cluster`, decide which members are right, and replace the others. Quorate never disarms this alarm.',
     });
   }
-  if (draft.refusals.length > 0) return 'stop';
+  if (draft.refusals.length > before) return 'stop';
   if (record === null) {
     draft.warn({
       code: 'record-missing',

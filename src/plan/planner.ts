@@ -2,7 +2,7 @@ import { digestOf } from '../base/canonical.ts';
 import type { LiveState } from '../observe/live-state.ts';
 import type { ClusterSpec } from '../spec/cluster-spec.ts';
 import { withBackup } from './backup.ts';
-import { planBootstrap } from './bootstrap.ts';
+import { planBootstrap, planComeback } from './bootstrap.ts';
 import { planCertificates } from './certificates.ts';
 import { Draft } from './draft.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -33,14 +33,17 @@ export function plan(spec: ClusterSpec, live: LiveState, commit: string): Plan {
   const draft = new Draft();
   let isBlocked = false;
   const view = viewOf(spec, live, commit);
-  if (planRestore(view, draft) === 'stop') return seal(spec, live, commit, draft, draft.refusals.length > 0);
+  const restore = planRestore(view, draft);
+  if (restore === 'planned') return seal(spec, live, commit, draft, false);
   if (!live.etcd.known) {
-    planBootstrap(view, live.etcd.reason, draft);
+    // What is there comes back beside a restore that is not allowed yet; nothing else is planned then.
+    if (restore === 'held') planComeback(view, draft);
+    else planBootstrap(view, live.etcd.reason, draft);
   } else {
     const clusterView = clusterViewOf(view, live.etcd.value);
     // Who the cluster is comes before everything; what else is refused stops only the changes.
     isBlocked = planIdentity(clusterView, draft) === 'stop';
-    if (!isBlocked && run(repairs, clusterView, draft) === 'continue') {
+    if (!isBlocked && run(repairs, clusterView, draft) === 'continue' && restore === 'none') {
       const pending = new Draft();
       run(changes, clusterView, pending);
       gate(clusterView, pending, draft);

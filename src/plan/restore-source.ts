@@ -45,7 +45,7 @@ function isReadable(view: View, backup: Backup, draft: Draft): boolean {
   draft.refuse({
     code: 'backup-newer',
     summary: 'The backup is of a newer etcd than the spec names.',
-    detail: `Backup ${backup.name} was taken of etcd ${backup.etcdVersion}; etcd ${view.spec.version} cannot read it.`,
+    detail: `Backup ${backup.name} was taken of etcd ${backup.etcdVersion}; etcd ${view.spec.version} is not made for what it may hold.`,
     remedy: `Restore it with its own release:\n  version: ${backup.etcdVersion}`,
   });
   return false;

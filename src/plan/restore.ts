@@ -13,16 +13,17 @@ import { freshId, isUsed, witnessedCluster } from './witness.ts';
 
 /**
  * A restore that is under way comes before everything else: what is there is half old, half new, and only the
- * record tells which. A new one begins on explicit words alone. `stop`: this plan is about the restore.
+ * record tells which. A new one begins on explicit words alone. `planned`: this plan is the restore, or what is left of
+ * it. `held`: words for one are there, and it has to wait or is refused; only repairs may go on beside it.
  */
-export function planRestore(view: View, draft: Draft): 'continue' | 'stop' {
-  if (view.record === undefined) return 'continue';
+export function planRestore(view: View, draft: Draft): 'none' | 'planned' | 'held' {
+  if (view.record === undefined) return 'none';
   const operation = view.record?.operation;
   const words = wordsOf(view);
   if (words !== undefined) return begin(view, words, draft);
-  if (operation?.type !== 'restore' || isTakenBack(view.spec, view.live, operation)) return 'continue';
+  if (operation?.type !== 'restore' || isTakenBack(view.spec, view.live, operation)) return 'none';
   goOn(view, operation, draft);
-  return 'stop';
+  return 'planned';
 }
 
 interface Words {
@@ -38,17 +39,19 @@ function wordsOf(view: View): Words | undefined {
   return { id: bootstrap.id, backup: bootstrap.from.backup, discardData: bootstrap.discardData };
 }
 
-function begin(view: View, words: Words, draft: Draft): 'continue' | 'stop' {
+function begin(view: View, words: Words, draft: Draft): 'none' | 'planned' | 'held' {
   const { etcd } = view.live;
   const recorded = view.record?.clusterId ?? null;
   // Which of two clusters is ours is not for a restore to decide.
-  if (etcd.known && recorded !== null && recorded !== etcd.value.clusterId) return 'continue';
-  if (seesNotAll(view, words, draft)) return 'stop';
+  if (etcd.known && recorded !== null && recorded !== etcd.value.clusterId) return 'none';
+  // Beside a half-done restore nothing else is right; what is there is neither the old cluster nor the new one.
+  const held = view.record?.operation?.type === 'restore' ? 'planned' : 'held';
+  if (seesNotAll(view, words, draft)) return held;
   const isAlive = etcd.known && etcd.value.clusterId === witnessedCluster(view)?.clusterId;
   const backup = chooseBackup(view, words.backup, isAlive, draft);
   const replaced = placeOf(view, words, draft);
   const isReleaseRefused = refusesRelease(view, draft);
-  if (backup === undefined || replaced === undefined || isReleaseRefused) return 'stop';
+  if (backup === undefined || replaced === undefined || isReleaseRefused) return held;
   const hosts = nominate(
     view.spec,
     view.spec.hosts.map((spec) => ({ spec, isMember: false, isHealthy: false, isLeader: false, isAvailable: true })),
@@ -65,7 +68,7 @@ function begin(view: View, words: Words, draft: Draft): 'continue' | 'stop' {
   };
   restoreStep(view, draft, hosts, restore, { reason: 'declared-restore', backup, takesDataAway: replaced.hasData });
   releaseStep(view, draft, hosts, restore);
-  return 'stop';
+  return 'planned';
 }
 
 function seesNotAll(view: View, words: Words, draft: Draft): boolean {
@@ -129,11 +132,41 @@ function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
         ? 'The cluster is alive; restoring a backup over it gives up what was written since.'
         : 'Enough members still hold the data of the cluster; restoring a backup over it gives that up.',
       detail: `Cluster ${witnessed ?? 'unknown'} ${isAlive ? 'serves' : `may still have its data on ${[...own, ...silent].map((host) => host.name).join(', ') || 'no host'}`}. spec.bootstrap restores backup ${words.backup}${discards === undefined ? '' : ` and discards ${discards}, which is another cluster`}.`,
-      remedy: `If that is meant:\n  bootstrap: { id: ${words.id}, from: { backup: ${words.backup} }, discardData: "${witnessed ?? 'CLUSTER-ID'}" }`,
+      remedy: `If that is meant:\n  bootstrap: { id: ${words.id}, from: { backup: ${nameable(view, words, isAlive)} }, discardData: "${witnessed ?? 'CLUSTER-ID'}" }`,
     });
     return undefined;
   }
+  if (waitsForQuorum(view, witnessed, draft)) return undefined;
   return { clusterId: witnessed, hasData: holders.length > 0 };
+}
+
+/** Over a live cluster `latest` would be refused next. */
+function nameable(view: View, words: Words, isAlive: boolean): string {
+  if (words.backup !== 'latest' || !isAlive || !view.live.backups.known) return words.backup;
+  return view.live.backups.value.find((backup) => backup.proof !== undefined)?.name ?? 'NAME';
+}
+
+/** Starts after which a process that ends by itself is not expected to stay any more. */
+const patience = 3;
+
+/**
+ * Enough members run, or are being started again, though none answers us: they may serve others, whom we cannot see.
+ * What serves is not replaced without a backup of it, so this waits.
+ */
+function waitsForQuorum(view: View, replaced: string | null | undefined, draft: Draft): boolean {
+  if (view.live.etcd.known || replaced === undefined || replaced === null) return false;
+  const up = view.hosts.filter(({ facts }) => {
+    const { state, restarts } = facts?.member.process ?? { state: 'absent', restarts: 0 };
+    const isUp = state === 'running' || (state === 'crashed' && restarts < patience);
+    return isUp && facts?.member.data.clusterId === replaced;
+  });
+  if (up.length === 0 || up.length < quorumOf(view.record?.members ?? up.length)) return false;
+  draft.wait({
+    code: 'no-quorum',
+    summary: 'Enough members run to serve, but none of them answers.',
+    detail: `${view.live.etcd.reason}. etcd runs on ${up.map((host) => host.name).join(', ')}; clients may reach what this controller does not, so the cluster is not replaced without a backup of it.`,
+  });
+  return true;
 }
 
 /** A backup of another program may be all that tells of the cluster; it does not say its id. */
@@ -158,7 +191,7 @@ function goOn(view: View, operation: RecordedRestore, draft: Draft): void {
   const places = hosts.flatMap((host) => view.hosts.find((place) => place.name === host.name) ?? []);
   for (const host of places)
     if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
-  if (draft.waits.length > 0) return;
+  if (draft.waits.length > 0 || waitsForQuorum(view, operation.replaces, draft)) return;
   const lost = places.filter(
     ({ facts }) => facts?.member.latched?.bootstrapId === operation.bootstrapId && facts.member.data.state === 'empty',
   );

@@ -5,9 +5,9 @@ import type { EtcdApi, KvHash } from '../../etcd/api.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
 import { isHealthy } from '../../observe/live-state.ts';
 import type { Step } from '../../plan/plan.ts';
-import { stopGraceMs } from '../grace.ts';
 import { settleRecord } from '../settle-record.ts';
 import { agentOf, begin, etcdOf, type StepContext, type StepModule } from '../step-module.ts';
+import { stopMembers } from '../stop-members.ts';
 
 /**
  * Checks the restored cluster while nobody else can reach it, writes it into the record as the cluster of this name,
@@ -93,7 +93,10 @@ async function reopen(step: Step, context: StepContext): Promise<void> {
   const { spec } = context;
   const hosts = Object.entries(step.detail.hosts ?? {});
   begin('close', context);
-  await settleAll(hosts.map(([host]) => agentOf(context, host).stop({ graceMs: stopGraceMs(spec) })));
+  await stopMembers(
+    hosts.map(([host]) => host),
+    context,
+  );
   begin('open', context);
   await settleAll(
     hosts.map(([host, flags]) =>

@@ -6,10 +6,10 @@ import { electionTimeoutMs } from '../../etcd/flags.ts';
 import { isHealthy, type LiveHostFacts } from '../../observe/live-state.ts';
 import type { Step, StepDetail } from '../../plan/plan.ts';
 import { peerUrl } from '../../spec/cluster-spec.ts';
-import { stopGraceMs } from '../grace.ts';
 import { ensureAuthorities, provision } from '../provision.ts';
 import { stageBackup } from '../stage-backup.ts';
 import { agentOf, begin, hostOf, type StepContext, type StepModule } from '../step-module.ts';
+import { stopMembers } from '../stop-members.ts';
 
 /**
  * A cluster from a backup. Everything that can go wrong with the backup goes wrong first: it is sent to every host,
@@ -179,14 +179,12 @@ function liveRevisions({ live }: StepContext): readonly number[] {
 /** Whatever is not the restored cluster stops, on every host that can be reached; data of others is archived. */
 async function stopOthers(hosts: readonly string[], missing: readonly string[], context: StepContext): Promise<void> {
   const others = context.live.hosts.filter((host) => host.facts.known && !hosts.includes(host.name));
+  const hasRun = (host: string): boolean => (factsOf(host, context)?.process.state ?? 'absent') !== 'absent';
+  await stopMembers([...missing, ...others.map((host) => host.name)].filter(hasRun), context);
   await settleAll(
-    [...missing, ...others.map((host) => host.name)].map(async (host) => {
-      const member = factsOf(host, context);
-      if (member === undefined || member.process.state === 'absent') return;
-      const commands = agentOf(context, host);
-      await commands.stop({ graceMs: stopGraceMs(context.spec) });
-      if (!hosts.includes(host) && member.data.state === 'present') await commands.archiveData({ reason: 'restored' });
-    }),
+    others
+      .filter((host) => factsOf(host.name, context)?.data.state === 'present')
+      .map((host) => agentOf(context, host.name).archiveData({ reason: 'restored' })),
   );
 }
 

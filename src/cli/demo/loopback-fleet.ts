@@ -93,6 +93,8 @@ export class LoopbackFleet {
     });
     await setYaml(repository.file, [
       [['spec', 'members'], members],
+      // Here the backups are those that the reader sees being taken.
+      ...['every', 'keep', 'drill'].map((key): Setting => [['spec', 'backup', key], undefined]),
       ...hosts.flatMap((name, index): Setting[] => [
         [['spec', 'hosts', index, 'zone'], zones[name]],
         [['spec', 'hosts', index, 'ports'], portsOf(index)],
@@ -160,9 +162,11 @@ export class LoopbackFleet {
 
 type Setting = readonly [path: readonly (string | number)[], value: unknown];
 
-/** Comments and layout of the file stay. */
+/** Comments and layout of the file stay. A setting without a value is taken out. */
 async function setYaml(file: string, settings: readonly Setting[]): Promise<void> {
   const document = parseDocument(await readFile(file, 'utf8'));
-  for (const [path, value] of settings) document.setIn(path, document.createNode(value, { flow: true }));
+  for (const [path, value] of settings)
+    if (value === undefined) document.deleteIn(path);
+    else document.setIn(path, document.createNode(value, { flow: true }));
   await writeFile(file, document.toString({ lineWidth: 0 }));
 }

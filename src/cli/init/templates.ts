@@ -55,9 +55,13 @@ ${restore === undefined ? createWord : restoreWord(restore)}
     leaf: { validity: 90d, keyType: ecdsa-p256 }
 
   # Where backups go; one is taken and verified before every change. For real hosts use a place that
-  # outlives all of them.
+  # outlives all of them. Beside that one is taken every quarter of an hour, old ones are deleted, and
+  # each day one is restored into a scratch etcd on the controller's host, for proof.
   backup:
     store: ${quote(store)}
+    every: 15m
+    keep: { last: 24, hourly: 48, daily: 14, weekly: 8 }
+    drill: daily
 
   # true: look and report, change nothing.
   suspend: false

@@ -51,6 +51,8 @@ export async function makeFleetFolder(folder: string, plan: FleetPlan): Promise<
   });
   await editYaml(join(folder, 'repo', 'clusters', `${cluster}.yaml`), (document) => {
     document.setIn(['spec', 'members'], plan.members ?? 3);
+    // Only the backups that a test asks for.
+    for (const key of ['every', 'keep', 'drill']) document.deleteIn(['spec', 'backup', key]);
     if (plan.store !== undefined) document.setIn(['spec', 'backup', 'store'], plan.store);
     for (const index of names.keys())
       document.setIn(['spec', 'hosts', index, 'ports'], {

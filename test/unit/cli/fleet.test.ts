@@ -81,8 +81,8 @@ describe('fleet add', () => {
       expect(d).not.toContain('could not all be read');
       const loaded = await specWith(dir, d, e);
       expect(loaded.diagnostics).toEqual([]);
-      expect(portsIn(loaded, 'd')).toEqual({ client: 2419, peer: 2420, metrics: 2421 });
-      expect(portsIn(loaded, 'e')).toEqual({ client: 2439, peer: 2440, metrics: 2441 });
+      expect(portsIn(loaded, 'd')).toMatchObject({ client: 2419, peer: 2420, metrics: 2421 });
+      expect(portsIn(loaded, 'e')).toMatchObject({ client: 2439, peer: 2440, metrics: 2441 });
     });
   });
 

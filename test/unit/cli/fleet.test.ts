@@ -56,7 +56,7 @@ describe('fleet add', () => {
         expect(output).toContain(`  ${file}\n`);
       const loaded = await specWith(dir, output);
       expect(loaded.diagnostics).toEqual([]);
-      expect(portsIn(loaded, 'd')).toEqual({ client: 2379, peer: 2380, metrics: 2381 });
+      expect(portsIn(loaded, 'd')).toMatchObject({ client: 2379, peer: 2380, metrics: 2381 });
     });
   });
 

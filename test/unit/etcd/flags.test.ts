@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { checkFlags, electionTimeoutMs, memberFlags, quarantinedFlags } from '../../../src/etcd/flags.ts';
+import {
+  checkFlags,
+  electionTimeoutMs,
+  memberFlags,
+  quarantinedFlags,
+  releasedFlags,
+  runningFlags,
+} from '../../../src/etcd/flags.ts';
 import type { HostSpec } from '../../../src/spec/cluster-spec.ts';
 import { testSpec } from './etcd-fixture.ts';
 import { containing } from './matchers.ts';
@@ -187,7 +194,7 @@ describe('memberFlags', () => {
     'gives a member in quarantine at %s other client URLs, and nothing else',
     (address) => {
       const spec = testSpec('3.6.14', { 'heartbeat-interval': '50' });
-      const open = memberFlags(spec, host(address));
+      const open = releasedFlags(spec, host(address));
       const closed = quarantinedFlags(spec, host(address));
       const differing = Object.keys({ ...open, ...closed }).filter((flag) => open[flag] !== closed[flag]);
       expect(differing).toEqual(['advertise-client-urls', 'listen-client-urls']);
@@ -195,6 +202,32 @@ describe('memberFlags', () => {
         expect(closed[flag]).toBe(open[flag]?.replaceAll(':2379', ':7379'));
         expect(closed[flag]).not.toContain(':2379');
       }
+    },
+  );
+
+  it.each([
+    ['3.4.23', { 'experimental-initial-corrupt-check': ['true', 'false'] }],
+    ['3.5.33', { 'experimental-initial-corrupt-check': ['true', 'false'] }],
+    [
+      '3.6.14',
+      {
+        'feature-gates': [
+          'CompactHashCheck=true,InitialCorruptCheck=true',
+          'CompactHashCheck=true,InitialCorruptCheck=false',
+        ],
+      },
+    ],
+  ])(
+    'leaves the check at the start of %s out where members were just compared, which asks for no restart',
+    (version, differing) => {
+      const spec = testSpec(version);
+      const [usual, released] = [memberFlags(spec, host('10.0.0.11')), releasedFlags(spec, host('10.0.0.11'))];
+      const seen = Object.keys({ ...usual, ...released }).flatMap((flag) =>
+        usual[flag] === released[flag] ? [] : [[flag, [usual[flag], released[flag]]]],
+      );
+      expect(Object.fromEntries(seen)).toEqual(differing);
+      expect(runningFlags(released)).toEqual(runningFlags(usual));
+      expect(runningFlags({ ...usual, 'heartbeat-interval': '50' })).not.toEqual(runningFlags(usual));
     },
   );
 

@@ -1,5 +1,5 @@
 import type { RecordedRestore } from '../backup/store.ts';
-import { isHealthy } from '../observe/live-state.ts';
+import { isServing } from '../observe/live-state.ts';
 import type { Step } from '../plan/plan.ts';
 import { facts, type GuardInput, refuse } from './guard-input.ts';
 
@@ -38,7 +38,8 @@ export function guardRestore(input: GuardInput): void {
   if (!live.backups.known) return refuse(input, 'store-unknown', `backups cannot be listed (${live.backups.reason})`);
   if (!live.backups.value.some((backup) => backup.name === step.detail.backup))
     return refuse(input, 'backup-not-found', `the store does not list backup ${step.detail.backup}`);
-  for (const host of spec.hosts) facts(input, host.name);
+  // A cordoned host was given up; what it may still hold is counted below.
+  for (const host of spec.hosts.filter((candidate) => !candidate.cordon)) facts(input, host.name);
   for (const host of live.hosts.filter((candidate) => candidate.facts.known)) guardPlace(input, host.name);
   guardReplaced(input, words.discardData !== undefined && words.discardData === step.detail.replaces);
 }
@@ -66,6 +67,14 @@ function guardPlace(input: GuardInput, host: string): void {
     return;
   }
   if (isUnreleased && data.clusterId === latched.clusterId) return;
+  const { prepared } = facts(input, host).member.restore;
+  // In place, though its agent died before it could remember that.
+  if (
+    operation?.type === 'restore' &&
+    prepared?.bootstrapId === operation.bootstrapId &&
+    data.clusterId === prepared.clusterId
+  )
+    return;
   if (data.clusterId === undefined || data.clusterId !== input.step.detail.replaces)
     refuse(input, 'hosts-not-empty', `${host} holds data of ${data.clusterId ?? 'an unknown cluster'}`);
 }
@@ -98,7 +107,7 @@ function guardReplaced(input: GuardInput, isConfirmed: boolean): void {
     host.facts.known
       ? replaces !== undefined && host.facts.value.member.data.clusterId === replaces
       : // Switched off, perhaps, with everything on its disk.
-        !host.declared,
+        !host.declared || input.spec.hosts.some((candidate) => candidate.name === host.name && candidate.cordon),
   );
   const places = record?.members ?? holders.length;
   const running = live.hosts.filter(
@@ -141,7 +150,7 @@ export function guardRelease(input: GuardInput): void {
   for (const host of hosts) {
     const { latched } = facts(input, host).member;
     const member = members.find((candidate) => candidate.host === host);
-    if (member === undefined || !isHealthy(member)) refuse(input, 'not-healthy', `${host} is not healthy`);
+    if (member === undefined || !isServing(member)) refuse(input, 'not-healthy', `${host} is not healthy`);
     if (latched?.bootstrapId !== operation.bootstrapId || latched.clusterId !== clusterId)
       refuse(input, 'cluster-id-mismatch', `${host} does not run the restored cluster`);
   }

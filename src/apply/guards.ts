@@ -235,6 +235,12 @@ function guardArchive(input: GuardInput): void {
 function guardStart(input: GuardInput): void {
   const { data, latched } = facts(input).member;
   if (data.state !== 'present') refuse(input, 'no-data', `${input.step.target} has no data to start on`);
+  if (!input.live.record.known && facts(input).member.process.state === 'absent')
+    refuse(
+      input,
+      'store-unknown',
+      `${input.step.target} has never run what it holds, and the record cannot say whether it may`,
+    );
   const recorded = input.live.record.known ? input.live.record.value?.record.clusterId : undefined;
   const expected = recorded ?? latched?.clusterId;
   if (expected === undefined || expected !== data.clusterId)

@@ -23,8 +23,8 @@ export async function settleRecord(
   if (!live.etcd.known) return;
   const stored = await readRecord(store, spec.name);
   // What runs during a restore is half old, half new, and checked by nobody yet.
-  const operation = stored?.record.operation;
-  if (operation?.type === 'restore' && !options.endsRestore && !isTakenBack(spec, live, operation)) return;
+  const record = stored?.record;
+  if (record?.operation?.type === 'restore' && !options.endsRestore && !isTakenBack(spec, live, record)) return;
   const settled = settledRecord(spec, live, stored?.record ?? null);
   if (settled === undefined) return;
   if (stored !== undefined && stored !== null && canonicalJson(settled) === canonicalJson(stored.record)) return;

@@ -3,10 +3,8 @@ import { readProof } from '../backup/catalog.ts';
 import { guardStalls } from '../backup/stall-guard.ts';
 import { fanOut } from '../base/fan-out.ts';
 import { settleAll } from '../base/settle.ts';
-import { formatSize } from '../base/size.ts';
 import { agentOf, type StepContext } from './step-module.ts';
 
-const progressBytes = 64 * 1024 ** 2;
 const stallTimeoutMs = 120_000;
 
 /**
@@ -23,7 +21,7 @@ export async function stageBackup(backup: string, hosts: readonly string[], cont
     operation: `read backup ${backup}`,
     signal: context.signal,
   });
-  const branches = fanOut(told(source, backup, hosts, context), hosts.length);
+  const branches = fanOut(told(source, proof?.sizeBytes, context), hosts.length);
   const request = { backup, sha256: proof?.sha256 ?? null };
   try {
     await settleAll(
@@ -44,18 +42,13 @@ export async function stageBackup(backup: string, hosts: readonly string[], cont
 
 async function* told(
   source: AsyncIterable<Uint8Array>,
-  backup: string,
-  hosts: readonly string[],
+  totalBytes: number | undefined,
   context: StepContext,
 ): AsyncGenerator<Uint8Array> {
-  let sentBytes = 0;
-  let toldBytes = 0;
+  let doneBytes = 0;
   for await (const chunk of source) {
-    sentBytes += chunk.byteLength;
-    if (sentBytes - toldBytes >= progressBytes) {
-      toldBytes = sentBytes;
-      context.progress(`${backup}: ${formatSize(sentBytes)} sent to ${hosts.join(', ')}`);
-    }
+    doneBytes += chunk.byteLength;
+    context.transfer({ label: 'sending the backup', doneBytes, totalBytes });
     yield chunk;
   }
 }

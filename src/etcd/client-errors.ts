@@ -62,6 +62,7 @@ const knownAnswers: readonly KnownAnswer[] = [
   { says: 'Received message larger than max…', code: 'answer-too-large', kind: 'invalid' },
   { says: 'permission denied', code: 'permission-denied', kind: 'stalled' },
   { says: 'user name is empty', code: 'permission-denied', kind: 'stalled' },
+  { says: 'user name not found', code: 'permission-denied', kind: 'stalled' },
   { says: 'invalid auth token', code: 'permission-denied', kind: 'stalled' },
   { says: 'mvcc: required revision has been compacted', code: 'revision-compacted', kind: 'transient' },
   { says: 'mvcc: required revision is a future revision', code: 'revision-in-future', kind: 'transient' },

@@ -56,3 +56,11 @@ export interface LiveMember extends EtcdMember {
 export function isHealthy(member: LiveMember): boolean {
   return member.health.known && member.status.known;
 }
+
+/**
+ * It answers and serves reads, though an alarm may keep it from being healthy: a full quota, which a restored database
+ * may have brought with it, is no reason to keep it from being backed up, or from being given to those who can mend it.
+ */
+export function isServing(member: LiveMember): boolean {
+  return member.status.known && (member.health.known || /\balarm\b/i.test(member.health.reason));
+}

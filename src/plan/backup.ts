@@ -1,4 +1,4 @@
-import { isHealthy, type LiveState } from '../observe/live-state.ts';
+import { isHealthy, isServing, type LiveState } from '../observe/live-state.ts';
 import type { Action, Step } from './plan.ts';
 
 /**
@@ -44,6 +44,9 @@ export function withBackup(live: LiveState, steps: readonly Step[]): readonly St
 export function backupSource(live: LiveState): string | null {
   if (!live.etcd.known) return null;
   const { members, leaderId } = live.etcd.value;
-  const healthy = members.filter((member) => !member.isLearner && member.host !== null && isHealthy(member));
+  const voters = members.filter((member) => !member.isLearner && member.host !== null);
+  // Under an alarm nobody is healthy; a backup is what must still be possible then.
+  const well = voters.filter(isHealthy);
+  const healthy = well.length > 0 ? well : voters.filter(isServing);
   return (healthy.find((member) => member.id !== leaderId) ?? healthy[0])?.host ?? null;
 }

@@ -8,6 +8,7 @@ import { agentUnreachable, storeUnknown } from './health.ts';
 import { nominate } from './nominate.ts';
 import { refusesRelease } from './release-findings.ts';
 import { startStopped } from './repair.ts';
+import { newestBackup } from './restore-source.ts';
 import { type HostView, isPristine, quorumOf, type View } from './view.ts';
 import { freshId, isUsed, type Witnessed, witnessedCluster } from './witness.ts';
 
@@ -41,8 +42,7 @@ export function planComeback(view: View, draft: Draft): void {
   // Starting stopped members on data of the cluster that we know is right, and may be all that is missing.
   const known = witnessedCluster(view)?.clusterId;
   for (const host of view.hosts)
-    if (host.facts?.member.data.clusterId === known && known !== undefined && mayStart(view, host))
-      startStopped(view, draft, host);
+    if (host.facts?.member.data.clusterId === known && known !== undefined) startStopped(view, draft, host);
 }
 
 /**
@@ -202,19 +202,9 @@ function create(view: View, draft: Draft): void {
   });
 }
 
-/**
- * While the record cannot be read, a restore may be under way. Data that was never run since it was put there may be
- * its, and is not opened to clients before it was checked.
- */
-function mayStart(view: View, host: HostView): boolean {
-  return view.record !== undefined || host.facts?.member.process.state !== 'absent';
-}
-
 /** The words that bring the newest backup back, where there is one. */
 function restoreWords(view: View): string {
-  const newest = view.live.backups.known
-    ? (view.live.backups.value.find((backup) => backup.proof !== undefined) ?? view.live.backups.value[0])
-    : undefined;
+  const newest = newestBackup(view);
   if (newest === undefined) return '';
   return `To restore the newest backup (taken ${formatTime(newest.takenAtMs)}):\n  bootstrap: { id: ${freshId(view)}, from: { backup: ${newest.name} } }\n`;
 }

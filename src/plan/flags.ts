@@ -94,6 +94,8 @@ function addressesMoved(view: ClusterView, draft: Draft): boolean {
   let moved = false;
   for (const host of view.hosts) {
     if (host.member === undefined || host.spec === undefined || host.member.name === '') continue;
+    // A restored member tells where clients find it when it has started.
+    if (host.member.clientUrls.length === 0) continue;
     const expected = [peerUrl(host.spec), clientUrl(host.spec)];
     const live = [...host.member.peerUrls, ...host.member.clientUrls];
     // A release that was cut short leaves members in quarantine; a restart is all that they need.

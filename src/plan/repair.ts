@@ -3,6 +3,7 @@ import { isHealthy, type LiveMember } from '../observe/live-state.ts';
 import { peerUrl } from '../spec/cluster-spec.ts';
 import { archive } from './archive.ts';
 import type { Draft } from './draft.ts';
+import { mayBeRestoring } from './restore-state.ts';
 import { type ClusterView, type HostView, hostView, isWiped, memberName, quorumOf, type View } from './view.ts';
 
 /**
@@ -25,8 +26,9 @@ export function planRepair(view: ClusterView, draft: Draft): 'continue' | 'stop'
 }
 
 /** Starts a member on the data that it has. Nothing inside etcd changes by that. */
-export function startStopped({ spec, record }: View, draft: Draft, host: HostView): void {
-  if (host.facts === undefined || host.spec === undefined) return;
+export function startStopped(view: View, draft: Draft, host: HostView): void {
+  const { spec, record } = view;
+  if (host.facts === undefined || host.spec === undefined || mayBeRestoring(view)) return;
   const { process, data } = host.facts.member;
   if (data.state !== 'present' || (process.state !== 'stopped' && process.state !== 'absent')) return;
   draft.step({

@@ -20,10 +20,7 @@ export function chooseBackup(view: View, name: string, isAlive: boolean, draft: 
     });
     return undefined;
   }
-  const chosen =
-    name === 'latest'
-      ? (backups.find((backup) => backup.proof !== undefined) ?? backups[0])
-      : backups.find((backup) => backup.name === name);
+  const chosen = name === 'latest' ? newestBackup(view) : backups.find((backup) => backup.name === name);
   if (chosen !== undefined) return isReadable(view, chosen, draft) ? chosen : undefined;
   const newest = backups.slice(0, 3).map((backup) => backup.name);
   draft.refuse({
@@ -49,6 +46,15 @@ function isReadable(view: View, backup: Backup, draft: Draft): boolean {
     remedy: `Restore it with its own release:\n  version: ${backup.etcdVersion}`,
   });
   return false;
+}
+
+/** The newest verified one, else the newest there is; never one of a cluster that was given up by words. */
+export function newestBackup(view: View): Backup | undefined {
+  const backups = view.live.backups.known ? view.live.backups.value : [];
+  const own = backups.filter(
+    ({ proof }) => proof === undefined || view.record?.replaced?.includes(proof.clusterId) !== true,
+  );
+  return own.find((backup) => backup.proof !== undefined) ?? own[0];
 }
 
 const leastBump = 1_000_000;

@@ -1,11 +1,13 @@
-import type { RecordedRestore } from '../backup/store.ts';
-import { isHealthy } from '../observe/live-state.ts';
+import type { RecordedOperation, RecordedRestore } from '../backup/store.ts';
+import { isServing } from '../observe/live-state.ts';
 import { peerUrl } from '../spec/cluster-spec.ts';
+import { planCertificates } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { agentUnreachable, storeUnknown } from './health.ts';
 import { nominate } from './nominate.ts';
+import type { Notice } from './plan.ts';
 import { refusesRelease } from './release-findings.ts';
-import { bumpFor, chooseBackup } from './restore-source.ts';
+import { bumpFor, chooseBackup, newestBackup } from './restore-source.ts';
 import { isTakenBack } from './restore-state.ts';
 import { releaseStep, restoreStep } from './restore-step.ts';
 import { type HostView, quorumOf, type View } from './view.ts';
@@ -21,7 +23,8 @@ export function planRestore(view: View, draft: Draft): 'none' | 'planned' | 'hel
   const operation = view.record?.operation;
   const words = wordsOf(view);
   if (words !== undefined) return begin(view, words, draft);
-  if (operation?.type !== 'restore' || isTakenBack(view.spec, view.live, operation)) return 'none';
+  if (view.record === null || operation?.type !== 'restore') return 'none';
+  if (isTakenBack(view.spec, view.live, view.record)) return 'none';
   goOn(view, operation, draft);
   return 'planned';
 }
@@ -47,7 +50,11 @@ function begin(view: View, words: Words, draft: Draft): 'none' | 'planned' | 'he
   // Beside a half-done restore nothing else is right; what is there is neither the old cluster nor the new one.
   const held = view.record?.operation?.type === 'restore' ? 'planned' : 'held';
   if (seesNotAll(view, words, draft)) return held;
-  const isAlive = etcd.known && etcd.value.clusterId === witnessedCluster(view)?.clusterId;
+  const before = draft.steps.length;
+  // Leaves that have run out would keep the restored members apart as well.
+  planCertificates(view, draft);
+  if (draft.steps.length > before) return 'planned';
+  const isAlive = etcd.known && etcd.value.clusterId === replacedId(view);
   const backup = chooseBackup(view, words.backup, isAlive, draft);
   const replaced = placeOf(view, words, draft);
   const isReleaseRefused = refusesRelease(view, draft);
@@ -76,11 +83,11 @@ function seesNotAll(view: View, words: Words, draft: Draft): boolean {
   if (!view.live.backups.known) draft.wait(storeUnknown(view.live.backups.reason));
   for (const host of view.hosts) {
     if (host.live.facts.known) continue;
-    if (host.live.declared) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
+    if (!isGivenUp(host)) draft.wait(agentGone(host.name, host.live.facts.reason));
     else
       draft.warn({
         code: 'host-out-of-reach',
-        summary: 'A host that has left the spec does not answer.',
+        summary: 'A host that was given up does not answer.',
         detail: `Host ${host.name}: ${host.live.facts.reason}. If it still runs a member of the old cluster, clients that know it could read old data from it; the restore ${words.id} cannot stop it.`,
       });
   }
@@ -97,7 +104,7 @@ interface Place {
 /** Whose place the restored cluster takes, when the words are enough for that; else a refusal. */
 function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
   const operation = view.record?.operation;
-  const witnessed = operation?.type === 'restore' ? (operation.replaces ?? undefined) : knownId(view);
+  const witnessed = replacedId(view);
   // An earlier restore that was never released holds nothing that a client wrote.
   const unreleased =
     operation?.type === 'restore'
@@ -107,7 +114,7 @@ function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
   const holders = view.hosts.filter((host) => host.facts?.member.data.state === 'present');
   const foreign = holders.filter((host) => {
     const id = host.facts?.member.data.clusterId;
-    return id === undefined || (id !== witnessed && id !== unreleased);
+    return id === undefined || (id !== witnessed && id !== unreleased && id !== inPlace(host, operation));
   });
   if (foreign.length > 0) {
     draft.refuse({
@@ -121,7 +128,7 @@ function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
   const own = holders.filter((host) => witnessed !== undefined && host.facts?.member.data.clusterId === witnessed);
   const isAlive = view.live.etcd.known && view.live.etcd.value.clusterId === witnessed;
   // A host that left the spec and does not answer may be switched off, with everything still on its disk.
-  const silent = view.hosts.filter((host) => !host.live.declared && !host.live.facts.known);
+  const silent = view.hosts.filter((host) => isGivenUp(host) && !host.live.facts.known);
   const holding = own.length + silent.length;
   const couldComeBack = holding > 0 && holding >= quorumOf(view.record?.members ?? holding);
   const discards = words.discardData;
@@ -143,7 +150,7 @@ function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
 /** Over a live cluster `latest` would be refused next. */
 function nameable(view: View, words: Words, isAlive: boolean): string {
   if (words.backup !== 'latest' || !isAlive || !view.live.backups.known) return words.backup;
-  return view.live.backups.value.find((backup) => backup.proof !== undefined)?.name ?? 'NAME';
+  return newestBackup(view)?.name ?? 'NAME';
 }
 
 /** Starts after which a process that ends by itself is not expected to stay any more. */
@@ -169,6 +176,30 @@ function waitsForQuorum(view: View, replaced: string | null | undefined, draft: 
   return true;
 }
 
+/** Out of the spec, or cordoned: nobody waits for it. */
+function isGivenUp(host: HostView): boolean {
+  return host.spec === undefined || host.spec.cordon;
+}
+
+function agentGone(host: string, reason: string): Notice {
+  const notice = agentUnreachable(host, reason);
+  return { ...notice, detail: `${notice.detail} If the host is gone for good, take it out of the spec, or cordon it.` };
+}
+
+/** Restored data that is in place, though its agent died before it could write that down. */
+function inPlace(host: HostView, operation: RecordedOperation | null | undefined): string | undefined {
+  const prepared = host.facts?.member.restore.prepared;
+  return operation?.type === 'restore' && prepared?.bootstrapId === operation.bootstrapId
+    ? prepared.clusterId
+    : undefined;
+}
+
+/** The cluster whose place is taken: during a restore the one that it began with. */
+function replacedId(view: View): string | undefined {
+  const operation = view.record?.operation;
+  return operation?.type === 'restore' ? (operation.replaces ?? undefined) : knownId(view);
+}
+
 /** A backup of another program may be all that tells of the cluster; it does not say its id. */
 function knownId(view: View): string | undefined {
   const id = witnessedCluster(view)?.clusterId;
@@ -190,7 +221,11 @@ function goOn(view: View, operation: RecordedRestore, draft: Draft): void {
   }
   const places = hosts.flatMap((host) => view.hosts.find((place) => place.name === host.name) ?? []);
   for (const host of places)
-    if (!host.live.facts.known) draft.wait(agentUnreachable(host.name, host.live.facts.reason));
+    if (!host.live.facts.known)
+      draft.wait({
+        ...agentUnreachable(host.name, host.live.facts.reason),
+        detail: `Host ${host.name}: ${host.live.facts.reason}. It has a part in the restore of ${operation.backup}. If it is gone for good, put another host in its place and begin anew: bootstrap: { id: ${freshId(view)}, from: { backup: ${operation.backup} } }`,
+      });
   if (draft.waits.length > 0 || waitsForQuorum(view, operation.replaces, draft)) return;
   const lost = places.filter(
     ({ facts }) => facts?.member.latched?.bootstrapId === operation.bootstrapId && facts.member.data.state === 'empty',
@@ -205,6 +240,12 @@ function goOn(view: View, operation: RecordedRestore, draft: Draft): void {
     });
     return;
   }
+  if (!places.some((host) => host.facts?.member.latched?.bootstrapId === operation.bootstrapId)) {
+    if (refusesOtherWords(view, operation, draft)) return;
+  }
+  const before = draft.steps.length;
+  planCertificates(view, draft);
+  if (draft.steps.length > before) return;
   const restore = { ...operation, replaces: operation.replaces ?? undefined };
   if (!places.every((host) => isRestored(view, host, operation))) {
     if (!view.live.backups.known) {
@@ -218,12 +259,30 @@ function goOn(view: View, operation: RecordedRestore, draft: Draft): void {
   releaseStep(view, draft, hosts, restore);
 }
 
-/** It runs the restored member, healthy. */
+/** Until a host has been given its data, the words of the commit in force are those that count. */
+function refusesOtherWords(view: View, operation: RecordedRestore, draft: Draft): boolean {
+  const { bootstrap } = view.spec;
+  if (bootstrap?.id !== operation.bootstrapId) return false;
+  const named = bootstrap.from === 'empty' ? 'empty' : bootstrap.from.backup;
+  const isAlive = view.live.etcd.known && view.live.etcd.value.clusterId === operation.replaces;
+  const isSame =
+    (named === operation.backup || named === 'latest') && (!isAlive || bootstrap.discardData === operation.replaces);
+  if (isSame) return false;
+  draft.refuse({
+    code: 'restore-interrupted',
+    summary: 'A restore has begun, and its words are others now.',
+    detail: `The restore ${operation.bootstrapId} began with backup ${operation.backup}, in the place of cluster ${operation.replaces ?? 'none'}; the spec now says from ${named}, discardData ${bootstrap.discardData ?? 'unset'}. Nothing has been replaced yet.`,
+    remedy: `Put its words back, or take them out to leave the cluster as it is, or begin another one with a fresh id:\n  bootstrap: { id: ${freshId(view)}, from: { backup: ${named === 'empty' ? operation.backup : named} }, discardData: "${operation.replaces ?? ''}" }`,
+  });
+  return true;
+}
+
+/** It runs the restored member, and serves. */
 function isRestored(view: View, host: HostView, operation: RecordedRestore): boolean {
   const member = host.facts?.member;
   if (!view.live.etcd.known || host.member === undefined || member === undefined) return false;
   return (
-    isHealthy(host.member) &&
+    isServing(host.member) &&
     member.latched?.bootstrapId === operation.bootstrapId &&
     member.latched.clusterId === view.live.etcd.value.clusterId &&
     view.live.etcd.value.leaderId !== null

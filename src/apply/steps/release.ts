@@ -1,12 +1,11 @@
 import { QuorateError } from '../../base/errors.ts';
 import { settleAll } from '../../base/settle.ts';
-import { waitUntil } from '../../base/wait.ts';
 import type { EtcdApi, KvHash } from '../../etcd/api.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
-import { isHealthy } from '../../observe/live-state.ts';
+import { isServing } from '../../observe/live-state.ts';
 import type { Step } from '../../plan/plan.ts';
 import { settleRecord } from '../settle-record.ts';
-import { agentOf, begin, etcdOf, type StepContext, type StepModule } from '../step-module.ts';
+import { agentOf, begin, type StepContext, type StepModule } from '../step-module.ts';
 import { stopMembers } from '../stop-members.ts';
 
 /**
@@ -20,6 +19,7 @@ export const release: StepModule = {
   async act(step, context) {
     begin('check', context);
     await check(step, context);
+    context.signal.throwIfAborted();
     begin('record', context);
     await settleRecord(context.spec, context.live, context.sight.store, { endsRestore: true });
     await reopen(step, context);
@@ -33,7 +33,7 @@ export const release: StepModule = {
         !members.some(
           (member) =>
             member.host === host &&
-            isHealthy(member) &&
+            isServing(member) &&
             member.clientUrls.includes(flags['advertise-client-urls'] ?? ''),
         ),
     );
@@ -45,9 +45,10 @@ export const release: StepModule = {
 /** All members hold the same, and what was in the backup. */
 async function check(step: Step, context: StepContext): Promise<void> {
   const { live } = context;
-  const etcd = await etcdOf(context);
   const members = live.etcd.known ? live.etcd.value.members : [];
   const urls = members.flatMap((member) => member.clientUrls.slice(0, 1));
+  const etcd = urls.length === 0 ? undefined : await context.sight.etcd(urls);
+  if (etcd === undefined) throw wrong(context, 'no member could be asked');
   const first = await untilAgreed(etcd, urls, context);
   const proof = live.backups.known
     ? live.backups.value.find((backup) => backup.name === step.detail.backup)?.proof
@@ -73,19 +74,38 @@ async function countKeys(etcd: EtcdApi, url: string): Promise<number | undefined
   }
 }
 
-/** A lease that runs out, or the compaction that a raised revision begins with, reaches one member after the other. */
+const attempts = 30;
+
+/**
+ * At one revision on all members: leases that run out go on writing meanwhile. A compaction that a raised revision
+ * begins with reaches one member after the other, so they are asked again.
+ */
 async function untilAgreed(etcd: EtcdApi, urls: readonly string[], context: StepContext): Promise<KvHash> {
-  let seen = 'no member could be asked';
   const { clock } = context.sight;
-  const waited = await waitUntil(clock, { timeoutMs: 20_000, intervalMs: 100, signal: context.signal }, async () => {
-    const [first, ...others] = await Promise.all(urls.map((url) => etcd.hashKv(url, 0)));
-    const differs = others.find((other) => other.hash !== first?.hash || other.revision !== first.revision);
-    if (first === undefined || differs === undefined) return first;
-    seen = `its members disagree: hash ${first.hash} at revision ${first.revision}, ${differs.hash} at ${differs.revision}`;
-    return undefined;
-  });
-  if (waited.seen) return waited.value;
-  throw wrong(context, seen);
+  for (let attempt = 1; ; attempt++) {
+    const revisions = await Promise.all(urls.map(async (url) => (await etcd.status(url)).revision));
+    const revision = Math.min(...revisions);
+    const [first, ...others] = await Promise.all(urls.map((url) => hashAt(etcd, url, revision)));
+    if (first === undefined) throw wrong(context, 'no member could be asked');
+    const differs = others.find(
+      (other) => other.hash !== first.hash || other.compactRevision !== first.compactRevision,
+    );
+    if (differs === undefined) return first;
+    if (attempt === attempts)
+      throw wrong(context, `its members disagree at revision ${revision}: hash ${first.hash} and ${differs.hash}`);
+    await clock.sleep(500, context.signal);
+  }
+}
+
+/** Where etcd has users and ours may not hash, what is left to compare is how far each member is. */
+async function hashAt(etcd: EtcdApi, url: string, revision: number): Promise<KvHash> {
+  try {
+    return { ...(await etcd.hashKv(url, revision)), revision };
+  } catch (error) {
+    if (error instanceof QuorateError && error.code === 'permission-denied')
+      return { hash: 0, revision, compactRevision: 0 };
+    throw error;
+  }
 }
 
 /** No client is served yet, so that all may be away for the moment of a restart, which is quicker than one by one. */

@@ -3,9 +3,10 @@ import { readRecord, writeRecord } from '../../backup/record.ts';
 import { QuorateError } from '../../base/errors.ts';
 import { settleAll } from '../../base/settle.ts';
 import { electionTimeoutMs } from '../../etcd/flags.ts';
-import { isHealthy, type LiveHostFacts } from '../../observe/live-state.ts';
+import { isHealthy, isServing, type LiveHostFacts } from '../../observe/live-state.ts';
 import type { Step, StepDetail } from '../../plan/plan.ts';
 import { peerUrl } from '../../spec/cluster-spec.ts';
+import { stopGraceMs } from '../grace.ts';
 import { ensureAuthorities, provision } from '../provision.ts';
 import { stageBackup } from '../stage-backup.ts';
 import { agentOf, begin, hostOf, type StepContext, type StepModule } from '../step-module.ts';
@@ -28,14 +29,20 @@ export const restoreCluster: StepModule = {
     await settleAll(hosts.map((host) => makeReady(host, context)));
     await prepareAll(missing, step.detail, context);
     await requireRoomForRevisions(step, context);
+    // It may have taken long: whoever has taken over meanwhile is told by the lease, or by the agents.
+    context.signal.throwIfAborted();
+    await settleAll(hosts.map((host) => agentOf(context, host).claim()));
     begin('record', context);
     await markBegun(step.detail, hosts, context);
     begin('stop', context);
     await stopOthers(hosts, missing, context);
     begin('install', context);
+    context.signal.throwIfAborted();
     await settleAll(
       missing.map((host) => agentOf(context, host).installRestored({ bootstrapId: step.detail.bootstrapId ?? '' })),
     );
+    // Those that served until now kept their leaves, whatever they were.
+    await settleAll(missing.filter((host) => isRunning(host, context)).map((host) => provisionHost(host, context)));
     begin('start', context);
     await settleAll(hosts.map((host) => start(host, step.detail, context)));
   },
@@ -44,7 +51,7 @@ export const restoreCluster: StepModule = {
     if (!live.etcd.known) return live.etcd.reason;
     const hosts = Object.keys(step.detail.hosts ?? {});
     const { members, leaderId } = live.etcd.value;
-    const waiting = hosts.filter((host) => !members.some((member) => member.host === host && isHealthy(member)));
+    const waiting = hosts.filter((host) => !members.some((member) => member.host === host && isServing(member)));
     if (waiting.length > 0) return `not healthy yet: ${waiting.join(', ')}`;
     return leaderId === null ? 'no leader yet' : undefined;
   },
@@ -66,13 +73,18 @@ function isInstalled(host: string, detail: StepDetail, context: StepContext): bo
   );
 }
 
-/** A member that serves has its certificates; all that it may lack is the release. */
+function isRunning(host: string, context: StepContext): boolean {
+  return factsOf(host, context)?.process.state === 'running';
+}
+
+/** The leaves of a member that serves are left alone until it is stopped; all that it may lack is the release. */
 async function makeReady(host: string, context: StepContext): Promise<void> {
-  const member = factsOf(host, context);
-  const certificates = Object.values(member?.certificates ?? {});
-  const isProvisioned = certificates.length > 0 && certificates.every((certificate) => certificate !== null);
-  if (isProvisioned) await agentOf(context, host).fetchBinary(context.spec.version);
-  else await provision(hostOf(context, host), agentOf(context, host), context);
+  if (isRunning(host, context)) await agentOf(context, host).fetchBinary(context.spec.version);
+  else await provisionHost(host, context);
+}
+
+function provisionHost(host: string, context: StepContext): Promise<void> {
+  return provision(hostOf(context, host), agentOf(context, host), context);
 }
 
 /** Sends the backup to the hosts that need it, and has them make a data dir of it, beside whatever they run. */
@@ -83,7 +95,20 @@ async function prepareAll(hosts: readonly string[], detail: StepDetail, context:
   if (unstaged.length > 0) await stageBackup(detail.backup ?? '', unstaged, context);
   begin('prepare', context);
   // Also where it is ready: the agent compares the whole request and does nothing when it is the same.
-  const prepared = await settleAll(hosts.map((host) => prepare(host, detail, context)));
+  const notStaged: string[] = [];
+  const first = await settleAll(
+    hosts.map((host) =>
+      prepare(host, detail, context).catch((error: unknown) => {
+        // What lies ready there was made for other words, and its snapshot is gone.
+        if (!(error instanceof QuorateError) || error.code !== 'not-staged') throw error;
+        notStaged.push(host);
+        return undefined;
+      }),
+    ),
+  );
+  if (notStaged.length > 0) await stageBackup(detail.backup ?? '', notStaged, context);
+  const again = await settleAll(notStaged.map((host) => prepare(host, detail, context)));
+  const prepared = [...first, ...again].filter((one) => one !== undefined);
   const ids = new Set(prepared.map((one) => one.clusterId));
   if (ids.size <= 1) return;
   throw new QuorateError({
@@ -134,7 +159,8 @@ async function requireRoomForRevisions(step: Step, context: StepContext): Promis
 
 async function markBegun(detail: StepDetail, hosts: readonly string[], context: StepContext): Promise<void> {
   const { sight, spec } = context;
-  const stored = await readRecord(sight.store, spec.name);
+  // As it was when this step began: who has written since wins.
+  const stored = context.live.record.known ? context.live.record.value : await readRecord(sight.store, spec.name);
   const previous = stored?.record;
   const bootstrapId = detail.bootstrapId ?? '';
   if (previous?.operation?.type === 'restore' && previous.operation.bootstrapId === bootstrapId) return;
@@ -149,7 +175,8 @@ async function markBegun(detail: StepDetail, hosts: readonly string[], context: 
       clusterId: null,
       bootstrapIds: [...new Set([...(previous?.bootstrapIds ?? []), bootstrapId])],
       versions: [...new Set([...(previous?.versions ?? []), spec.version])],
-      members: spec.members,
+      // The count of the old cluster, by which its quorum is known, until the new one is released.
+      members: previous?.members ?? spec.members,
       hosts: [...places, ...others].map(({ name, agent, address }) => ({ name, agent, address })),
       operation: {
         type: 'restore',
@@ -189,10 +216,19 @@ async function stopOthers(hosts: readonly string[], missing: readonly string[], 
 }
 
 async function start(host: string, detail: StepDetail, context: StepContext): Promise<void> {
-  await agentOf(context, host).start({
+  const commands = agentOf(context, host);
+  const request = {
     member: host,
     version: context.spec.version,
     flags: detail.hosts?.[host] ?? {},
     electionTimeoutMs: electionTimeoutMs(context.spec),
-  });
+  };
+  try {
+    await commands.start(request);
+  } catch (error) {
+    if (!(error instanceof QuorateError) || error.code !== 'already-running') throw error;
+    // Another quarantine port, or other flags, than those it was started with; no client is there to mind.
+    await commands.stop({ graceMs: stopGraceMs(context.spec) });
+    await commands.start(request);
+  }
 }

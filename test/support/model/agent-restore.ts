@@ -20,8 +20,8 @@ export function stage(host: HostState, backup: string, sha256: string | null, ar
   const database = stream.subarray(0, -32);
   if (!createHash('sha256').update(database).digest().equals(stream.subarray(-32)))
     throw bad('snapshot-corrupt', host, 'the snapshot does not end with its hash');
-  const keys = JSON.parse(database.toString('utf8')) as string[];
-  host.member.staged = { backup, keys, sizeBytes: database.length };
+  const { keys, raisedBy } = JSON.parse(database.toString('utf8')) as { keys: string[]; raisedBy: number };
+  host.member.staged = { backup, keys, raisedBy, sizeBytes: database.length };
 }
 
 /** etcd's own tool: every member from the same keys, with ids that follow from URLs and token. */
@@ -42,7 +42,7 @@ export function prepare(host: HostState, request: PrepareRestoreRequest): Prepar
   const data: DataDir = {
     clusterId,
     memberId: own,
-    raisedBy: request.bumpRevision,
+    raisedBy: member.staged.raisedBy + request.bumpRevision,
     log: [
       { id: `0.0.${clusterId}`, term: 0, type: 'members', members },
       ...member.staged.keys.map((key, index) => ({

@@ -87,7 +87,8 @@ async function* snapshotOf(
   state: WorldState,
 ): AsyncGenerator<Uint8Array> {
   const database = await call('snapshot', () => {
-    const text = JSON.stringify(keysOf(nodeAt(state, url).data));
+    const { data } = nodeAt(state, url);
+    const text = JSON.stringify({ keys: keysOf(data), raisedBy: data.raisedBy ?? 0 });
     return Buffer.from(text.padEnd(Math.ceil((text.length + 1) / 512) * 512));
   });
   yield database;

@@ -66,7 +66,12 @@ export interface MemberState {
   restartAtMs: number | null;
   data: DataDir | null;
   archives: { readonly name: string; readonly data: DataDir }[];
-  staged: { readonly backup: string; readonly keys: readonly string[]; readonly sizeBytes: number } | null;
+  staged: {
+    readonly backup: string;
+    readonly keys: readonly string[];
+    readonly raisedBy: number;
+    readonly sizeBytes: number;
+  } | null;
   prepared: (PreparedRestore & { readonly request: PrepareRestoreRequest; readonly data: DataDir }) | null;
   process: ProcessState | null;
   tls: Record<TrustDomain, TlsState>;

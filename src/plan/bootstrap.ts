@@ -161,8 +161,8 @@ function refuseLost(view: View, witnessed: Witnessed, draft: Draft, seen: string
   draft.refuse({
     code: 'cluster-lost',
     summary: 'The cluster is lost; nothing brings it back by itself.',
-    detail: `Cluster ${witnessed.clusterId} is known to ${witnessed.by}. ${seen}`,
-    remedy: `If hosts are only away, bring them back. ${restoreWords(view)}To give the data up and start empty:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${witnessed.clusterId}" }`,
+    detail: `Cluster ${witnessed.clusterId} is known to ${witnessed.by}. ${seen}${usedWords(view)}`,
+    remedy: `If hosts are only away, bring them back. ${restoreWords(view)}${discardWords(view, witnessed)}`,
   });
 }
 
@@ -200,6 +200,20 @@ function create(view: View, draft: Draft): void {
     initialCluster: hosts.map((host) => `${host.name}=${peerUrl(host)}`).join(','),
     discardData: spec.bootstrap.discardData,
   });
+}
+
+/** Words that have run look like an answer to what is refused here, and are none. */
+function usedWords(view: View): string {
+  const id = view.spec.bootstrap?.id;
+  return id !== undefined && isUsed(view, id)
+    ? ` bootstrap.id ${id} has run before, so the line with it does nothing.`
+    : '';
+}
+
+/** A backup of another program does not say of which cluster it is, so there is no id that could be given up. */
+function discardWords(view: View, { clusterId }: Witnessed): string {
+  if (clusterId === 'unknown') return 'To start empty, name another store, or another cluster.';
+  return `To give the data up and start empty:\n  bootstrap: { id: ${freshId(view)}, from: empty, discardData: "${clusterId}" }`;
 }
 
 /** The words that bring the newest backup back, where there is one. */

@@ -78,6 +78,20 @@ function detailOf(view: View, restore: Restore): StepDetail {
   };
 }
 
+/** How many revisions are known to be lost. Those that an earlier restore was raised by were never written. */
+function lostWrites(view: View, { proof }: Backup, { replaces }: Restore): string {
+  if (proof === undefined) return '';
+  const last = lastRevision(view);
+  const seen = ` The last revision that was seen is ${last}, the backup's is ${proof.revision}`;
+  if (proof.clusterId !== replaces)
+    return `${seen}; it is of cluster ${proof.clusterId}, so how many later ones are lost is not known.`;
+  const lost = Math.max(0, last - proof.revision);
+  if (isSeenNow(view)) return `${seen}: ${lost} later ones are lost.`;
+  return lost === 0
+    ? `${seen}; whether more was written is not known.`
+    : `${seen}: at least ${lost} later ones are lost.`;
+}
+
 function warn(view: View, draft: Draft, restore: Restore, backup: Backup | undefined): void {
   draft.warn({
     code: 'restore-outage',
@@ -87,11 +101,7 @@ function warn(view: View, draft: Draft, restore: Restore, backup: Backup | undef
   });
   if (backup !== undefined) {
     const age = formatDuration(Math.max(0, view.nowMs - backup.takenAtMs));
-    const [then, last] = [backup.proof?.revision, lastRevision(view)];
-    const writes =
-      then === undefined
-        ? ''
-        : ` The last revision that was seen is ${last}, the backup's is ${then}: ${isSeenNow(view) ? '' : 'at least '}${Math.max(0, last - then)} later ones are lost.`;
+    const writes = lostWrites(view, backup, restore);
     draft.warn({
       code: 'restore-loses-writes',
       summary: 'What was written after the backup is lost.',

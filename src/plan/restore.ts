@@ -137,7 +137,9 @@ function placeOf(view: View, words: Words, draft: Draft): Place | undefined {
       code: 'discard-not-confirmed',
       summary: isAlive
         ? 'The cluster is alive; restoring a backup over it gives up what was written since.'
-        : 'Enough members still hold the data of the cluster; restoring a backup over it gives that up.',
+        : couldComeBack
+          ? 'Enough members still hold the data of the cluster; restoring a backup over it gives that up.'
+          : 'spec.bootstrap.discardData names another cluster than the one that is given up.',
       detail: `Cluster ${witnessed ?? 'unknown'} ${isAlive ? 'serves' : `may still have its data on ${[...own, ...silent].map((host) => host.name).join(', ') || 'no host'}`}. spec.bootstrap restores backup ${words.backup}${discards === undefined ? '' : ` and discards ${discards}, which is another cluster`}.`,
       remedy: `If that is meant:\n  bootstrap: { id: ${words.id}, from: { backup: ${nameable(view, words, isAlive)} }, discardData: "${witnessed ?? 'CLUSTER-ID'}" }`,
     });

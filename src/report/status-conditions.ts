@@ -41,7 +41,7 @@ function ready({ spec, plan, loop, live }: ClusterStatusInput, phase: ClusterSta
     case 'Converged':
       return ['True', 'Converged', 'The cluster is as declared.'];
     case 'Reconciling':
-      return ['False', 'ChangesPlanned', `To be done: ${stepsText(plan)}.`];
+      return restoring(live) ?? ['False', 'ChangesPlanned', `To be done: ${stepsText(plan)}.`];
     case 'Orphaned':
       return [
         'Unknown',
@@ -72,7 +72,22 @@ function ready({ spec, plan, loop, live }: ClusterStatusInput, phase: ClusterSta
   }
 }
 
+/** While a restore is on record, what it is comes before what is left of it. */
+function restoring(live: LiveState | undefined): Finding | undefined {
+  const operation = live?.record.known === true ? live.record.value?.record.operation : undefined;
+  if (operation?.type !== 'restore') return undefined;
+  return [
+    'False',
+    'Restoring',
+    `Backup ${operation.backup} is being restored (bootstrap ${operation.bootstrapId}); clients are kept out until its members have been checked.`,
+    operation.startedAtMs,
+  ];
+}
+
 function degraded(plan: Plan | undefined, live: LiveState | undefined): Finding {
+  const restore = restoring(live);
+  if (restore !== undefined && plan !== undefined)
+    return ['False', 'Restoring', [restore[2], ...plan.waits.map(noticeText)].join('\n'), restore[3]];
   if (plan === undefined || live === undefined) return notObserved;
   if (plan.waits.length > 0) return ['False', 'Waited', plan.waits.map(noticeText).join('\n')];
   if (!live.etcd.known) return ['Unknown', 'QuorumNotSeen', `No quorum answered: ${live.etcd.reason}.`];

@@ -4,6 +4,7 @@ import { describeError, systemErrorCode } from '../base/errors.ts';
 import { ensureFolder, syncFolder } from '../base/files.ts';
 import type { Logger } from '../base/log.ts';
 import { storageError } from './state-file.ts';
+import { readWalIdentity } from './wal.ts';
 
 const dayMs = 86_400_000;
 /** `orders-data-20261120T152948Z-before-restore`, with `.1` and so on when two fall into one second. */
@@ -64,12 +65,17 @@ export interface PruneRules {
   readonly minFreeBytes: number;
 }
 
-/** Removes archives that are too old, then the oldest ones while room is short; never the newest of a cluster. */
+/**
+ * Removes archives that are too old, then the oldest ones while room is short; never the newest of a cluster's name,
+ * and no young one that is the newest of a cluster id: after a restore or two that may be all that is left of what
+ * was written since the last backup.
+ */
 export async function pruneArchives(
   folder: string,
   rules: PruneRules,
   nowMs: number,
   log: Logger,
+  clusterIdOf: (dataDir: string) => Promise<string | undefined> = idFromLog,
 ): Promise<readonly string[]> {
   const removed: string[] = [];
   for (const name of await namesIn(folder)) {
@@ -77,9 +83,14 @@ export async function pruneArchives(
   }
   const archives = await listArchives(folder);
   const newest = new Map(archives.map((archive) => [archive.cluster, archive.name]));
+  const ids = new Map<string, string | undefined>();
+  for (const { name } of archives) ids.set(name, await clusterIdOf(join(folder, name)));
+  const newestOfId = new Map(archives.map(({ name }) => [ids.get(name), name]));
   for (const archive of archives) {
     if (newest.get(archive.cluster) === archive.name) continue;
     const isOld = nowMs - archive.atMs > rules.keepDays * dayMs;
+    const id = ids.get(archive.name);
+    if (!isOld && id !== undefined && newestOfId.get(id) === archive.name) continue;
     if (!isOld && (await freeBytes(folder)) >= rules.minFreeBytes) continue;
     try {
       await rename(join(folder, archive.name), join(folder, `${doomedPrefix}${archive.name}`));
@@ -92,6 +103,11 @@ export async function pruneArchives(
     log.warn({ archive: archive.name, reason: isOld ? 'older than keepDays' : 'room is short' }, 'archive removed');
   }
   return removed;
+}
+
+/** Undefined for what is no data dir, or cannot be read. */
+async function idFromLog(dataDir: string): Promise<string | undefined> {
+  return (await readWalIdentity(dataDir).catch(() => undefined))?.clusterId;
 }
 
 async function reserve(folder: string, base: string): Promise<string> {

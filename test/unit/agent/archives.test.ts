@@ -79,6 +79,16 @@ describe('pruning', () => {
     expect(await readdir(folder)).toEqual(before.slice(2));
   });
 
+  it('keeps what is young and the newest of its cluster id, however short room is', async () => {
+    const made: string[] = [];
+    for (const age of [40, 5, 4, 3, 2]) made.push(await archive('orders', nowMs - age * dayMs));
+    // Two of the first cluster, then what two restores put away.
+    const ids = new Map(made.map((name, index) => [join(folder, name), ['old', 'a', 'a', 'b', 'c'][index]]));
+    const rules = { keepDays: 30, minFreeBytes: Number.MAX_SAFE_INTEGER };
+    const removed = await pruneArchives(folder, rules, nowMs, silentLogger, async (path) => ids.get(path));
+    expect(removed).toEqual(made.slice(0, 2));
+  });
+
   it('keeps what is young while there is room, and finds nothing where nothing is', async () => {
     const rules = { keepDays: 30, minFreeBytes: 0 };
     expect(await pruneArchives(folder, rules, nowMs, silentLogger)).toEqual([]);

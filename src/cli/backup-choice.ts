@@ -4,14 +4,18 @@ import type { Backup } from '../backup/store.ts';
 import { objectNotFound } from '../backup/store-errors.ts';
 import { QuorateError } from '../base/errors.ts';
 
+export type BackupChoice = { readonly name: string } | 'verified' | 'latest';
+
+/** A word of the command line: `latest`, or a name. */
+export function backupChoice(word: string): BackupChoice {
+  return word === 'latest' ? 'latest' : { name: word };
+}
+
 /**
  * The backup of that name, or the newest: `verified`, of those that have a proof; `latest`, of all. Throws
  * `object-not-found`, `backup-archive-damaged` and the like with what the listing says, or `no-backup`.
  */
-export async function chooseBackup(
-  catalog: BackupCatalog,
-  choice: { readonly name: string } | 'verified' | 'latest',
-): Promise<Backup> {
+export async function chooseBackup(catalog: BackupCatalog, choice: BackupChoice): Promise<Backup> {
   if (typeof choice !== 'string') checkName(choice.name);
   const { backups, diagnostics } = await catalog.list();
   if (typeof choice === 'string') {

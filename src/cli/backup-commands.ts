@@ -22,6 +22,7 @@ function originOptions(): readonly Option[] {
     new Option('--cacert <file>', 'authorities that its certificate may be of; default those of the system'),
     new Option('--cert <file>', 'client certificate'),
     new Option('--key <file>', 'its key'),
+    new Option('--replaces <cluster-id>', 'cluster that the store is of, when this one has taken its place'),
     store(),
   ];
 }
@@ -59,7 +60,7 @@ export function addBackupCommands(backup: Command): void {
   backup
     .command('verify')
     .description('read a backup again and check every byte of it')
-    .argument('<name>')
+    .argument('<name>', 'as `backup list` shows it, or latest')
     .addOption(config())
     .addOption(cluster())
     .addOption(store())
@@ -72,7 +73,7 @@ export function addBackupCommands(backup: Command): void {
   backup
     .command('drill')
     .description('restore a backup into a scratch etcd and compare it with what was recorded')
-    .argument('[name]', 'default the newest verified one')
+    .argument('[name]', 'or latest; default the newest verified one')
     .addOption(config())
     .addOption(cluster())
     .addOption(store())

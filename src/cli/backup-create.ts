@@ -1,7 +1,9 @@
 import { takeBackupFrom } from '../apply/take-backup.ts';
+import type { BackupCatalog } from '../backup/catalog.ts';
 import { silentLogger } from '../base/log.ts';
 import { formatSize } from '../base/size.ts';
 import { type BackupCommand, runBackupList, runBackupVerify } from './backup.ts';
+import { backupChoice, chooseBackup } from './backup-choice.ts';
 import { type OriginOptions, type PlaceOptions, withPlace, withSubject } from './backup-place.ts';
 import { exitCodes } from './exit-codes.ts';
 import { progressReporter } from './progress.ts';
@@ -35,20 +37,24 @@ export async function backupListCommand(options: BackupOptions, terminal: Termin
   return withStore(options, terminal, runBackupList);
 }
 
-/** `quorate backup verify NAME`. */
+/** `quorate backup verify NAME`, or `latest`. */
 export async function backupVerifyCommand(name: string, options: BackupOptions, terminal: Terminal): Promise<number> {
-  return withStore(options, terminal, (command) => runBackupVerify(command, name));
+  return withStore(options, terminal, async (command, catalog) => {
+    const choice = backupChoice(name);
+    // What is wrong with a backup that is named is for the verification to tell, even where no listing shows it.
+    return runBackupVerify(command, typeof choice === 'string' ? (await chooseBackup(catalog, choice)).name : name);
+  });
 }
 
 async function withStore(
   options: BackupOptions,
   terminal: Terminal,
-  work: (command: BackupCommand) => Promise<number>,
+  work: (command: BackupCommand, catalog: BackupCatalog) => Promise<number>,
 ): Promise<number> {
-  const signal = stopSignal();
-  return withPlace(options, async ({ store, clock }) => {
+  return withPlace(options, async ({ store, catalog, clock }) => {
+    const signal = stopSignal();
     const progress = progressReporter(terminal, clock);
-    return work({
+    const command = {
       store,
       clock,
       format: options.format,
@@ -56,6 +62,7 @@ async function withStore(
       printNotice: terminal.err,
       progress,
       signal,
-    });
+    };
+    return work(command, catalog);
   });
 }

@@ -10,7 +10,7 @@ import { openBinaries } from '../controller/binaries.ts';
 import { loadControllerConfig } from '../controller/config.ts';
 import { userCacheDir } from '../etcd/binaries/cache-dir.ts';
 import { type Binaries, createBinaries } from '../etcd/binaries.ts';
-import { chooseBackup } from './backup-choice.ts';
+import { backupChoice, chooseBackup } from './backup-choice.ts';
 import { type PlaceOptions, withPlace } from './backup-place.ts';
 import { defaultBinarySettings } from './binaries.ts';
 import { configPath } from './context.ts';
@@ -30,7 +30,7 @@ export async function backupDrillCommand(
   terminal: Terminal,
 ): Promise<number> {
   return withPlace(options, async ({ store, catalog, clock }) => {
-    const backup = await chooseBackup(catalog, name === undefined ? 'verified' : { name });
+    const backup = await chooseBackup(catalog, name === undefined ? 'verified' : backupChoice(name));
     const { binaries, workRoot } = await drillHome(options, clock);
     const progress = progressReporter(terminal, clock);
     let report: DrillReport;

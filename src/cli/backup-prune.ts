@@ -7,9 +7,10 @@ import { formatDuration } from '../base/duration.ts';
 import { QuorateError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { namedBySpec } from '../controller/upkeep/prune-chore.ts';
+import { counted } from '../report/shown.ts';
 import { renderTable } from '../report/table.ts';
 import type { KeepSpec } from '../spec/cluster-spec.ts';
-import { namedPlace, type PlaceOptions } from './backup-place.ts';
+import { type PlaceOptions, storedPlace } from './backup-place.ts';
 import { desiredAt, selectOne, withWorld } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -42,7 +43,7 @@ export async function backupPruneCommand(options: BackupPruneOptions, terminal: 
       return prune({ store, cluster: spec.name, keep, named: namedBySpec(spec), clock }, options, terminal);
     });
   }
-  const { store, cluster, clock } = await namedPlace({ ...options, store: options.store });
+  const { store, cluster, clock } = await storedPlace({ ...options, store: options.store });
   if (given === undefined) throw noKeep('--store was given without --keep');
   return prune({ store, cluster, keep: given, named: [], clock }, options, terminal);
 }
@@ -76,7 +77,7 @@ function reportText({ verdicts, deleted, historyDeleted }: PruneReport): string 
   const reasons = new Map(verdicts.map((verdict) => [verdict.name, verdict.reasons]));
   const lines = deleted.map((name) => `deleted ${name}: ${(reasons.get(name) ?? []).join('; ')}\n`);
   const history = historyDeleted === 0 ? '' : ` Old records of runs and drills deleted: ${historyDeleted}.`;
-  return `${lines.join('')}${deleted.length} of ${verdicts.length} backups deleted.${history}\n`;
+  return `${lines.join('')}${deleted.length} of ${counted(verdicts.length, 'backup')} deleted.${history}\n`;
 }
 
 /** Stable. `deleted` is empty, and `failed` too, in a dry run. */

@@ -47,7 +47,8 @@ export async function backupWatchCommand(options: BackupWatchOptions, terminal: 
         progress.end();
         if (signal.aborted) break;
         // Later the options are known to be right: a certificate that is just being renewed comes back.
-        if (!hasWorked && error instanceof QuorateError && error.kind === 'invalid') throw error;
+        if (!hasWorked && error instanceof QuorateError && (error.kind === 'invalid' || error.kind === 'refused'))
+          throw error;
         pauseMs = Math.min(longestBackoffMs, firstBackoffMs * 2 ** Math.min(failures++, 20));
         terminal.err(`${formatTime(subject.clock.now())}  again in ${formatDuration(pauseMs)}: ${errorText(error)}`);
       }

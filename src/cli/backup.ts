@@ -38,10 +38,10 @@ export async function runBackupVerify(command: BackupCommand, name: string): Pro
   return result.whole ? 0 : 1;
 }
 
-/** Newest first, one line each. `SIZE` is what the archive takes in the store, `DATABASE` what it unpacks to. */
+/** Newest first, one line each. `CLUSTER` is the id of the etcd cluster, `SIZE` what the archive takes in the store, `DATABASE` what it unpacks to. */
 function backupTable(backups: readonly Backup[], nowMs: number): string {
   if (backups.length === 0) return 'No backups.\n';
-  const header = ['NAME', 'AGE', 'SIZE', 'DATABASE', 'REVISION', 'MEMBERS', 'VERSION', 'VERIFIED', 'REASON'];
+  const header = ['NAME', 'AGE', 'SIZE', 'DATABASE', 'REVISION', 'MEMBERS', 'VERSION', 'VERIFIED', 'CLUSTER', 'REASON'];
   const rows = backups.map(({ name, takenAtMs, etcdVersion, memberCount, proof }) => [
     name,
     formatDuration(Math.max(0, nowMs - takenAtMs)),
@@ -51,6 +51,7 @@ function backupTable(backups: readonly Backup[], nowMs: number): string {
     memberCount === 0 ? '-' : String(memberCount),
     etcdVersion,
     proof === undefined ? 'no proof' : 'yes',
+    proof?.clusterId ?? '-',
     proof?.reason ?? '-',
   ]);
   const widths = header.map((_title, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0)));

@@ -5,6 +5,7 @@ import { connectEtcd } from '../etcd/client.ts';
 import { connectKeyspace } from '../etcd/copy/connect-keyspace.ts';
 import { type CopyResult, copyKeys } from '../etcd/copy/copy-keys.ts';
 import { type CopySide, checkBeforeCopy, type Preflight } from '../etcd/copy/preflight.ts';
+import { counted } from '../report/shown.ts';
 import { type AnyEtcdOptions, readAnyEtcd } from './any-etcd.ts';
 import { exitCodes } from './exit-codes.ts';
 import { progressReporter } from './progress.ts';
@@ -64,7 +65,7 @@ export async function copyKeysCommand(options: CopyKeysOptions, terminal: Termin
       signal,
       onBegin: (found) => {
         begun = found.revision;
-        terminal.err(`copying ${found.source.keyCount} keys as they are at revision ${found.revision}\n`);
+        terminal.err(`copying ${counted(found.source.keyCount, 'key')} as they are at revision ${found.revision}\n`);
       },
       onProgress: ({ phase, keys, totalKeys }) => {
         progress({ label: phase, unit: 'keys', doneBytes: keys, totalBytes: totalKeys });
@@ -114,19 +115,21 @@ async function openSide(
 
 async function dryRunText({ source, revision, leftAccounts }: Preflight, from: CopySide): Promise<string> {
   const leases = (await from.keys.leases()).length;
-  return `would copy ${source.keyCount} keys and ${leases} leases as they are at revision ${revision}; nothing was written\n${leftBehind(leftAccounts)}`;
+  return `would copy ${counted(source.keyCount, 'key')} and ${counted(leases, 'lease')} as they are at revision ${revision}; nothing was written\n${leftBehind(leftAccounts)}`;
 }
 
 function resultText(result: CopyResult): string {
   const { keys, tookMs, revision, targetRevision, leases, expired, sha256, leftAccounts } = result;
   const rate = Math.round((keys / Math.max(1, tookMs)) * 1000);
   const lines = [
-    `copied ${keys} keys and ${leases.granted} leases of revision ${revision} in ${formatDuration(tookMs)}, ${rate} keys/s`,
+    `copied ${counted(keys, 'key')} and ${counted(leases.granted, 'lease')} of revision ${revision} in ${formatDuration(tookMs)}, ${rate} keys/s`,
     'compared: the number of keys, every key, value and lease, and their order are the same on both sides',
     `sha256 ${sha256}; the target is at revision ${targetRevision}`,
   ];
   if (expired.keys > 0)
-    lines.push(`left out: ${expired.keys} keys of ${expired.leases} leases that ran out during the copy`);
+    lines.push(
+      `left out: ${counted(expired.keys, 'key')} of ${counted(expired.leases, 'lease')} that ran out during the copy`,
+    );
   return `${lines.join('\n')}\n${leftBehind(leftAccounts)}`;
 }
 

@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, open, readdir, rename, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Backup, ObjectStore } from '../backup/store.ts';
 import { checkRoom, type UnpackProgress, unpackBackup } from '../backup/unpack.ts';
@@ -37,6 +37,7 @@ export async function restoreDataDir(request: RestoreDataDirRequest): Promise<vo
   const parent = dirname(dataDir);
   const owner = await checkTarget(dataDir, operation);
   const root = `${dataDir}.partial`;
+  await makeRoot(root, operation);
   const work = await openWorkFolder({ root, clock, log: silentLogger });
   try {
     const { name, proof } = backup;
@@ -73,6 +74,16 @@ export async function restoreDataDir(request: RestoreDataDirRequest): Promise<vo
   } finally {
     await work.close();
     await removeEmptyRoot(root);
+  }
+}
+
+/** Without parents: below /proc, Node goes on for ever when it is to make them too. */
+async function makeRoot(root: string, operation: string): Promise<void> {
+  try {
+    await mkdir(root, { mode: 0o700 });
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST')
+      throw inUse(operation, dirname(root), `no folder can be made in it (${describeError(error)})`);
   }
 }
 

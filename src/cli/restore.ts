@@ -9,7 +9,7 @@ import { silentLogger } from '../base/log.ts';
 import { formatSize } from '../base/size.ts';
 import { type Binaries, createBinaries, type EtcdBinary } from '../etcd/binaries.ts';
 import { compareVersions, minorOf } from '../etcd/releases.ts';
-import { chooseBackup } from './backup-choice.ts';
+import { backupChoice, chooseBackup } from './backup-choice.ts';
 import { transferOf } from './backup-drill.ts';
 import { type PlaceOptions, withPlace } from './backup-place.ts';
 import { defaultBinarySettings } from './binaries.ts';
@@ -43,8 +43,7 @@ export async function restoreCommandLine(options: RestoreOptions, terminal: Term
   checkMembership(member, peerUrl, initialCluster);
   return withPlace(options, async ({ store, catalog, clock }) => {
     const signal = stopSignal();
-    const { backup: wanted } = options;
-    const backup = await chooseBackup(catalog, wanted === 'latest' ? 'latest' : { name: wanted });
+    const backup = await chooseBackup(catalog, backupChoice(options.backup));
     const settings = await defaultBinarySettings(process.env);
     const progressLine = (line: string): void => terminal.err(`${line}\n`);
     const binaries = createBinaries({ ...settings, clock, log: silentLogger, progress: progressLine });

@@ -18,7 +18,7 @@ export function backedUp(live: LiveState, spec: ClusterSpec | undefined, report:
     return [
       'False',
       'BackupNotVerified',
-      `The newest backup, ${newest.name}, was never verified. What to do: quorate backup verify ${newest.name}.`,
+      `The newest backup, ${newest.name}, carries no proof of Quorate: another program wrote it, or its proof was lost. What to do: quorate backup create.`,
       newest.takenAtMs,
     ];
   }

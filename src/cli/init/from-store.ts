@@ -6,6 +6,7 @@ import { type Clock, formatTime } from '../../base/clock.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { QuorateError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
+import { counted } from '../../report/shown.ts';
 import { foundVersion } from './found-version.ts';
 import { clustersIn } from './store-clusters.ts';
 
@@ -91,8 +92,8 @@ function describe(
   const declared =
     spec === null
       ? 'none: the spec is written from the newest backup'
-      : `${spec.memberCount || '?'} members, etcd ${spec.etcdVersion ?? '?'}${isCreated ? ', created' : ''}`;
-  const size = newest.memberCount === 0 ? '' : `, ${newest.memberCount} members`;
+      : `${spec.memberCount === 1 ? '1 member' : `${spec.memberCount || '?'} members`}, etcd ${spec.etcdVersion ?? '?'}${isCreated ? ', created' : ''}`;
+  const size = newest.memberCount === 0 ? '' : `, ${counted(newest.memberCount, 'member')}`;
   return [
     `store            ${store.url}`,
     `cluster spec     ${declared}`,
@@ -133,7 +134,7 @@ async function nothingFound(
   clock: Clock,
 ): Promise<QuorateError> {
   const [damaged] = diagnostics;
-  const others = damaged === undefined ? await clustersIn(url, cluster, clock) : undefined;
+  const others = damaged === undefined ? await clustersIn(url, cluster, clock, '--from-store') : undefined;
   return new QuorateError({
     code: 'store-empty',
     kind: 'invalid',

@@ -10,8 +10,11 @@ import { shellWord } from '../shell-word.ts';
 
 const maxShown = 5;
 
-/** For people: which clusters lie below that URL, the nearest names first; or that the URL is that of one cluster itself. */
-export async function clustersIn(url: string, cluster: string, clock: Clock): Promise<string> {
+/**
+ * For people: which clusters lie below that URL, the nearest names first; or that the URL is that of one cluster
+ * itself. `option` is the one that the URL was given with.
+ */
+export async function clustersIn(url: string, cluster: string, clock: Clock, option: string): Promise<string> {
   let names: readonly string[];
   try {
     names = await namesBelow(url, clock);
@@ -20,7 +23,7 @@ export async function clustersIn(url: string, cluster: string, clock: Clock): Pr
   }
   if (names.some((name) => timeOfName(name) !== undefined)) {
     const [base, last] = splitLast(url);
-    return `${url} is the store of one cluster itself. Give the place above it: --from-store ${shellWord(base)} --cluster ${last}`;
+    return `${url} is the store of one cluster itself. Give the place above it: ${option} ${shellWord(base)} --cluster ${last}`;
   }
   if (names.length === 0) return `Nothing lies below ${url}; check the URL.`;
   const near = names.toSorted((a, b) => editDistance(a, cluster) - editDistance(b, cluster) || (a < b ? -1 : 1));

@@ -106,11 +106,11 @@ describe('quorate backup', () => {
     const text = command(store, 'text');
     expect(await runBackupList(text.options)).toBe(0);
     const lines = text.printed.join('').split('\n');
-    expect(lines[0]).toMatch(/^NAME +AGE +SIZE +DATABASE +REVISION +MEMBERS +VERSION +VERIFIED +REASON$/);
+    expect(lines[0]).toMatch(/^NAME +AGE +SIZE +DATABASE +REVISION +MEMBERS +VERSION +VERIFIED +CLUSTER +REASON$/);
     expect(lines[1]).toMatch(
-      new RegExp(`^${name} +1h 2m +[0-9.]+ (KiB|B) +4\\.0 KiB +42 +3 +3\\.5\\.33 +yes +before-change$`),
+      new RegExp(`^${name} +1h 2m +[0-9.]+ (KiB|B) +4\\.0 KiB +42 +3 +3\\.5\\.33 +yes +[0-9a-f]+ +before-change$`),
     );
-    expect(lines[2]).toMatch(/^2020-11-21T23:06:40Z-000001 .* - +- +- +1 +3\.4\.13 +no proof +-$/);
+    expect(lines[2]).toMatch(/^2020-11-21T23:06:40Z-000001 .* - +- +- +1 +3\.4\.13 +no proof +- +-$/);
     const json = command(store, 'json');
     expect(await runBackupList(json.options)).toBe(0);
     expect(JSON.parse(json.printed.join(''))).toMatchObject({

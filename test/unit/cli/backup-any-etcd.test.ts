@@ -93,6 +93,49 @@ describe.each(['v34', 'v35', 'v36'] as const)('any etcd, %s', (minor) => {
   });
 });
 
+describe.skipIf(skipReason('v35') !== undefined)('a store that holds backups of another cluster', () => {
+  it('is refused by create and watch until --replaces names that cluster', async () => {
+    const folder = await temporaryFolder();
+    const [first, second] = await Promise.all(
+      ['first', 'second'].map(async (name) => {
+        await mkdir(join(folder, name));
+        return plainEtcd('v35', join(folder, name));
+      }),
+    );
+    if (first === undefined || second === undefined) throw new Error('two were started');
+    // The id is made from peer URLs and token: each has a port of its own, so no two are the same.
+    const place = ['--store', `file://${folder}/store`, '--cluster', 'any'];
+    const create = (etcd: PlainEtcd, ...more: string[]) =>
+      quorate('backup', 'create', '--endpoints', etcd.url, ...place, ...more);
+    expect(await create(first)).toMatchObject({ code: 0, stderr: '' });
+    expect(await create(first)).toMatchObject({ code: 0, stderr: '' });
+    const listed = await quorate('backup', 'list', ...place, '--format', 'json');
+    const [backup] = (JSON.parse(listed.stdout) as { backups: { clusterId: string; name: string }[] }).backups;
+    const id = backup?.clusterId ?? '';
+    expect(id).toMatch(/^[0-9a-f]+$/);
+    const table = await quorate('backup', 'list', ...place);
+    expect(table.stdout).toMatch(new RegExp(` CLUSTER +REASON\n.* yes +${id} +on-demand\n`));
+
+    const refused = await create(second);
+    expect(refused).toMatchObject({ code: 10, stdout: '' });
+    expect(refused.stderr).toContain('[backup-other-cluster]');
+    expect(refused.stderr).toContain(`--replaces ${id}`);
+    const watching = watch('--endpoints', second.url, ...place, '--every', '1m');
+    expect(await watching.ended()).toBe(10);
+    expect(watching.stderr()).toContain('[backup-other-cluster]');
+    expect((await create(second, '--replaces', 'abc')).code).toBe(10);
+    expect((await create(second, '--replaces', 'the old one')).code).toBe(3);
+    expect(await namesIn(join(folder, 'store'))).toHaveLength(2);
+
+    expect(await create(second, '--replaces', id)).toMatchObject({ code: 0, stderr: '' });
+    // Now the store is of the second, whatever is said; and the first can no longer slip in.
+    expect((await create(second)).code).toBe(0);
+    expect((await create(second, '--replaces', id)).code).toBe(0);
+    expect((await create(first)).code).toBe(10);
+    expect(await namesIn(join(folder, 'store'))).toHaveLength(5);
+  });
+});
+
 describe.skipIf(skipReason('v35') !== undefined)('backup watch', () => {
   it('clears away the upload that SIGTERM cuts off, and ends with 0', async () => {
     const folder = await temporaryFolder();
@@ -143,6 +186,8 @@ describe('the options of backup watch', () => {
   it.each<readonly [what: string, options: BackupWatchOptions, said: string]>([
     ['no store', { endpoints, every: '1m' }, 'needs --store URL and --cluster'],
     ['no cluster', { endpoints, every: '1m', store }, '--cluster NAME'],
+    ['an id that is none', { endpoints, store, cluster: 'any', every: '1m', replaces: '-' }, '--replaces'],
+    ['--replaces without endpoints', { replaces: 'a1', every: '1m' }, '--replaces goes with --endpoints'],
     ['no schedule', { endpoints, store, cluster: 'any' }, 'how often'],
     ['a schedule that is none', { endpoints, every: '1s', store, cluster: 'any' }, 'an interval from 1m'],
     ['an endpoint that is none', { endpoints: ['a:2379'], every: '1m', store, cluster: 'any' }, 'no client URL'],

@@ -129,6 +129,14 @@ describe.skipIf(reason !== undefined)(`backups by hand (${reason ?? 'on real etc
     expect((await readdir(fixture.folder)).filter((name) => name.startsWith('never'))).toEqual([]);
   });
 
+  it('quorate restore gives up at once where no folder can be made', inTime, async () => {
+    // Node's own recursive mkdir goes on for ever there.
+    const ended = await quorate('restore', ...store, '--backup', 'latest', '--data-dir', '/proc/quorate-restored');
+    expect(ended).toMatchObject({ code: 10, out: '' });
+    expect(ended.err).toContain('data-dir-in-use');
+    expect(ended.err).toContain('/proc cannot take a data dir: no folder can be made in it');
+  });
+
   it('quorate backup drill says what it compared, and stores it', inTime, async () => {
     const passed = await quorate('backup', 'drill', ...store);
     expect(passed).toMatchObject({ code: 0 });
@@ -144,5 +152,16 @@ describe.skipIf(reason !== undefined)(`backups by hand (${reason ?? 'on real etc
     const stored = { outcome: 'failed', keyCount: 3, revision: proof?.revision, hashCompared: true };
     expect(JSON.parse(failed.out)).toMatchObject(stored);
     expect((await listDrills(fixture.store))[0]).toMatchObject(stored);
+  });
+
+  it('latest is a word for verify and drill too', inTime, async () => {
+    const [verified, drilled] = await Promise.all([
+      quorate('backup', 'verify', 'latest', ...store),
+      quorate('backup', 'drill', 'latest', ...store),
+    ]);
+    expect(verified).toMatchObject({ code: 0, err: '' });
+    expect(verified.out).toContain(`${fixture.backup.name}: whole`);
+    expect(drilled).toMatchObject({ code: 0 });
+    expect(drilled.out).toContain(`${fixture.backup.name}: passed`);
   });
 });

@@ -2,9 +2,9 @@ import { formatTime } from '../base/clock.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { DrillResult, ObjectStore } from './store.ts';
 import { parseStored, renderStored, type StoredKind, storedKind } from './stored-json.ts';
+import { maxPerSecond, writeOnce } from './write-once.ts';
 
 const prefix = 'drills/';
-const maxPerSecond = 100;
 const maxListed = 1000;
 /** How many damaged results are passed over before the last drill counts as unknown. */
 const maxPassedOver = 10;
@@ -49,16 +49,8 @@ export async function writeDrill(store: ObjectStore, result: DrillResult): Promi
   const base = `${prefix}${formatTime(result.startedAtMs)}-${result.backup}`;
   // What could not be read again must not be written.
   parseStored(drillKind, base, content);
-  for (let number = 1; number <= maxPerSecond; number++) {
-    const key = number === 1 ? `${base}.json` : `${base}-${number}.json`;
-    try {
-      await store.write(key, content, { type: 'if-absent' });
-      return key;
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== 'store-conflict') throw error;
-      if ((await store.read(key))?.content === content) return key;
-    }
-  }
+  const key = await writeOnce(store, base, content);
+  if (key !== undefined) return key;
   throw new QuorateError({
     code: 'drill-result-taken',
     kind: 'transient',

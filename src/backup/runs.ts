@@ -3,6 +3,7 @@ import type { Diagnostic } from '../base/diagnostics.ts';
 import { QuorateError } from '../base/errors.ts';
 import type { ObjectStore } from './store.ts';
 import { parseStored, renderStored, type StoredKind, storedKind } from './stored-json.ts';
+import { maxPerSecond, writeOnce } from './write-once.ts';
 
 export const runOutcomes = ['done', 'failed', 'interrupted', 'superseded'] as const;
 export type RunOutcome = (typeof runOutcomes)[number];
@@ -48,7 +49,6 @@ export interface RunListing {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-const maxPerSecond = 100;
 const maxListed = 1000;
 const text = { type: 'string', maxLength: 10_000 };
 const count = { type: 'integer', minimum: 0 };
@@ -84,16 +84,8 @@ export async function writeRun(store: ObjectStore, record: RunRecord): Promise<s
   const content = renderStored(record);
   const base = `runs/${formatTime(record.startedAtMs)}-${record.commit.slice(0, 12)}`;
   parseStored(runKind, base, content);
-  for (let number = 1; number <= maxPerSecond; number++) {
-    const key = number === 1 ? `${base}.json` : `${base}-${number}.json`;
-    try {
-      await store.write(key, content, { type: 'if-absent' });
-      return key;
-    } catch (error) {
-      if (!(error instanceof QuorateError) || error.code !== 'store-conflict') throw error;
-      if ((await store.read(key))?.content === content) return key;
-    }
-  }
+  const key = await writeOnce(store, base, content);
+  if (key !== undefined) return key;
   throw new QuorateError({
     code: 'run-record-taken',
     kind: 'transient',

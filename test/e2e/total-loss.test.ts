@@ -122,6 +122,18 @@ describe.skipIf((skipReason('v36') ?? s3SkipReason()) !== undefined)('total loss
     for (const url of fleet.urls(three)) expect(await revisionOf(etcdctl, url)).toBeGreaterThan(lastRevision);
     const behind = await etcdctl.attempt(fleet.urls(['b']), 'get', 'before/0', '--rev', String(lastRevision));
     expect(behind.stderr).toMatch(/compacted/);
+    // A watch that was cut off by the loss and goes on where it was is told to list anew; it sees nothing that is older.
+    const watch = await etcdctl.attempt(
+      fleet.urls(['b']),
+      'watch',
+      'before/',
+      '--prefix',
+      '--rev',
+      String(lastRevision),
+    );
+    expect(watch.code).not.toBe(0);
+    expect(`${watch.stdout}${watch.stderr}`).toMatch(/compacted/);
+    expect(watch.stdout).not.toContain('before/');
     await eventually('the lease expires', (leaseSeconds + 40) * 1000, async () => {
       expect(await etcdctl.text(fleet.urls(three), 'get', 'leased')).toBe('');
     });

@@ -77,7 +77,7 @@ it('does not raise revisions with a tool that cannot', async (context) => {
   if (reason !== undefined) context.skip(reason);
   const archive = await archiveFrom('v34');
   const start = await singleMember(requireRelease('v34'), 'a');
-  if (canBumpRevision(start.version)) context.skip(`${start.version} can`);
+  expect(canBumpRevision(start.version)).toBe(false);
   await commands.stageSnapshot(archive, inChunks(archive.archive));
   await expect(commands.prepareRestore(prepareFor(start, archive, { bumpRevision: 5 }))).rejects.toMatchObject({
     code: 'revision-bump-unsupported',
